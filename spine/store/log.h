@@ -1,0 +1,68 @@
+/* The durable log: partitioned, checksummed, append-only segment files. Byte format: docs/formats/log.md.
+ *
+ * A log is a directory; partition P lives in DIR/P/ as segments named by the offset of their first record, 20 digits,
+ * ".log". An offset counts records of one partition from 0 and never repeats. Each record has its append time (UTC,
+ * never decreasing within a partition), a type, and bytes; a CRC-32C or XXH3 covers all of it.
+ * Durability: an append is not durable, and must not be acknowledged, before tf_log_sync returned TF_OK: group commit
+ * is one sync for all appends before it. After a failed append or sync the log is broken: every later call fails; end
+ * the process. Recovery: an incomplete or failing record at the very end of the last segment (a torn tail) is cut off;
+ * anything wrong before that is TF_CORRUPT, named by file and byte, and never skipped silently. One writer per
+ * directory (a lock file); readers need no lock and see what was synced when they opened or refreshed. Trim: whole
+ * segments below an offset are removed; what a consumer has not passed is never trimmed. */
+#pragma once
+#include "os/os.h"
+
+struct tf_log;
+struct tf_log_reader;
+
+struct tf_log_options {
+	uint32_t partitions;       /* 0 means 1; fixed when the log is created, TF_CONFLICT when it differs later */
+	uint64_t segment_bytes;    /* roll to a new segment past this; 0 means 64 MiB */
+	uint32_t record_bytes_max; /* 0 means 64 MiB */
+	bool read_only;            /* no lock, no recovery; append fails */
+};
+
+struct tf_log_record {
+	uint64_t offset;
+	tf_time time;        /* when it was appended */
+	uint32_t type;       /* the caller's */
+	struct tf_str bytes; /* valid until the reader's next call */
+};
+
+/* Creates the directory where missing (not when read_only: TF_NOT_FOUND). TF_BUSY when another writer has it. */
+enum tf_err tf_log_open(struct tf_os *os, const char *dir, const struct tf_log_options *o, struct tf_log **out,
+			struct tf_fault *f) TF_MUST_USE;
+void tf_log_close(struct tf_log **log);
+/* Adds one record; its offset is known at once. Large records go to the file directly, small ones through a buffer. */
+enum tf_err tf_log_append(struct tf_log *log, uint32_t partition, uint32_t type, struct tf_str bytes,
+			  uint64_t *out_offset, struct tf_fault *f) TF_MUST_USE;
+/* Makes every earlier append of all partitions durable. */
+enum tf_err tf_log_sync(struct tf_log *log, struct tf_fault *f) TF_MUST_USE;
+/* Offset the next append will get; first offset still held; bytes held on disk in this partition. */
+uint64_t tf_log_end(const struct tf_log *log, uint32_t partition);
+uint64_t tf_log_first(const struct tf_log *log, uint32_t partition);
+uint64_t tf_log_bytes(const struct tf_log *log, uint32_t partition);
+
+/* Reads from an offset; TF_NOT_FOUND when that was trimmed. */
+enum tf_err tf_log_read(struct tf_log *log, uint32_t partition, uint64_t offset, struct tf_log_reader **out,
+			struct tf_fault *f) TF_MUST_USE;
+/* The next record; TF_END at the end (call again after more was appended and synced); TF_CORRUPT names file and byte.
+ */
+enum tf_err tf_log_next(struct tf_log_reader *r, struct tf_log_record *out, struct tf_fault *f) TF_MUST_USE;
+void tf_log_reader_close(struct tf_log_reader **r);
+/* The first offset whose time is at or after t; the end offset when none is. */
+enum tf_err tf_log_seek(struct tf_log *log, uint32_t partition, tf_time t, uint64_t *out_offset,
+			struct tf_fault *f) TF_MUST_USE;
+
+/* Consumer positions: named, durable when this returns, one small file for all of them. */
+enum tf_err tf_log_consumer_set(struct tf_log *log, struct tf_str name, uint32_t partition, uint64_t offset,
+				struct tf_fault *f) TF_MUST_USE;
+/* TF_NOT_FOUND when it never was set. */
+enum tf_err tf_log_consumer_get(struct tf_log *log, struct tf_str name, uint32_t partition, uint64_t *out_offset,
+				struct tf_fault *f) TF_MUST_USE;
+
+/* Removes whole segments that hold only records below offset and that every consumer has passed. When the last segment
+ * too is wholly below, a new empty one is started first, so that a trimmed log takes almost no bytes. */
+enum tf_err tf_log_trim(struct tf_log *log, uint32_t partition, uint64_t offset, struct tf_fault *f) TF_MUST_USE;
+/* Reads every record of every partition. On the first damage TF_CORRUPT, with file and byte in the fault. */
+enum tf_err tf_log_verify(struct tf_log *log, uint64_t *out_records, struct tf_fault *f) TF_MUST_USE;
