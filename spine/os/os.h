@@ -2,7 +2,9 @@
  * (tf_os_real) and a simulation (os/sim.h) that runs a whole story in one process, the same bytes for the same seed.
  *
  * Paths are plain strings, relative to the process for the kernel and to a root for the simulation.
- * Errors: TF_NOT_FOUND, TF_EXISTS, TF_NO_SPACE, TF_IO, TF_BUSY (lock held), TF_NO_MEMORY; the fault names the path.
+ * Errors: TF_NOT_FOUND, TF_EXISTS, TF_NO_SPACE, TF_IO, TF_BUSY (lock held), TF_NO_MEMORY, TF_DENIED (permissions, a
+ * write to a read-only handle), TF_INVALID (a directory opened as a file), TF_OVERLOAD (out of file descriptors); the
+ * fault names the path.
  * Durability: what tf_file_write wrote is durable after tf_file_sync returned TF_OK on that file, and a created,
  * renamed or unlinked name after tf_os_sync_dir of its directory. A failed sync must end the process: never retry it.
  * Thread rule: an os may be shared between threads; one tf_file is used by one thread at a time, except tf_file_read.
@@ -51,14 +53,23 @@ enum tf_err tf_file_sync(struct tf_file *file, struct tf_fault *f) TF_MUST_USE;
 /* Whole-file advisory lock without waiting, released by close: TF_BUSY when another holder (process or handle) has it.
  */
 enum tf_err tf_file_lock(struct tf_file *file, bool exclusive, struct tf_fault *f) TF_MUST_USE;
+/* Lets go of the lock, when there is one. Changing its kind is unlock and lock: a refused change leaves no lock. */
+void tf_file_unlock(struct tf_file *file);
+/* Tells the system that these bytes will be read soon. A hint: it does not wait and cannot fail. */
+void tf_file_prefetch(struct tf_file *file, uint64_t offset, uint64_t n);
 
 enum tf_err tf_os_stat(struct tf_os *os, const char *path, struct tf_stat *out, struct tf_fault *f) TF_MUST_USE;
 enum tf_err tf_os_rename(struct tf_os *os, const char *from, const char *to, struct tf_fault *f) TF_MUST_USE;
 enum tf_err tf_os_unlink(struct tf_os *os, const char *path, struct tf_fault *f) TF_MUST_USE;
 /* Parents too; TF_OK when it is there already. Not durable before tf_os_sync_dir of each parent. */
 enum tf_err tf_os_mkdirs(struct tf_os *os, const char *path, struct tf_fault *f) TF_MUST_USE;
+/* tf_os_mkdirs, and a sync of each directory that holds one of the names: path is there after power loss. */
+enum tf_err tf_os_mkdirs_sync(struct tf_os *os, const char *path, struct tf_fault *f) TF_MUST_USE;
+/* TF_CONFLICT when it is not empty. */
 enum tf_err tf_os_rmdir(struct tf_os *os, const char *path, struct tf_fault *f) TF_MUST_USE;
 enum tf_err tf_os_sync_dir(struct tf_os *os, const char *path, struct tf_fault *f) TF_MUST_USE;
+/* Syncs the directory that holds path: what makes a created, renamed or removed path durable. */
+enum tf_err tf_os_sync_parent(struct tf_os *os, const char *path, struct tf_fault *f) TF_MUST_USE;
 /* Calls each for every entry of a directory but . and .., in byte order of the names; stops at its first error. */
 typedef enum tf_err tf_os_entry(void *ctx, const char *name, bool is_dir);
 enum tf_err tf_os_list(struct tf_os *os, const char *path, tf_os_entry *each, void *ctx,
@@ -68,7 +79,8 @@ enum tf_err tf_os_list(struct tf_os *os, const char *path, tf_os_entry *each, vo
  * tf_free. */
 enum tf_err tf_os_read_file(struct tf_os *os, const char *path, size_t max, char **out_p, size_t *out_n,
 			    struct tf_fault *f) TF_MUST_USE;
-/* Durable whole-file replace: temporary name in the same directory, write, sync, rename, sync the directory. */
+/* Durable whole-file replace: temporary name (path.tmp), write, sync, rename, sync the directory. One writer per path;
+ * after a failed rename or before it path still has its old bytes. */
 enum tf_err tf_os_write_file(struct tf_os *os, const char *path, struct tf_str bytes, struct tf_fault *f) TF_MUST_USE;
 
 tf_time tf_os_now(struct tf_os *os);
