@@ -1,0 +1,42 @@
+#!/bin/bash
+# Runs every fuzz target for some seconds: tools/fuzz.sh SECONDS [TARGET...]. One TAP line per target.
+# Seeds come from fuzz/corpus/<target>/ (small, made by fuzz/seeds.sh); what a run finds worth keeping stays in
+# build-check/corpus, and an input that broke the target in build-check/findings.
+set -u
+cd "$(dirname "$0")/.."
+seconds=${1:-60}
+shift
+dir=build-check/fuzz
+
+if [ ! -f $dir/setup.options ]; then
+	CC=clang-14 tools/build.sh $dir --all -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
+		-Dc_args=-fsanitize=fuzzer-no-link || exit 2
+elif ! tools/build.sh $dir --all; then
+	exit 2
+fi
+mkdir -p build-check/corpus build-check/findings
+targets=${*:-$(meson introspect $dir --targets | jq -r '.[] | select(.type == "executable" and (.name | endswith("_fuzz"))) | .name')}
+[ -n "$targets" ] || { echo "skip - fuzz (no target)"; exit 0; }
+
+fuzz_one() {
+	local target=$1 name=${1%_fuzz}
+	mkdir -p "build-check/corpus/$name"
+	local seeds=""
+	[ ! -d "fuzz/corpus/$name" ] || seeds=fuzz/corpus/$name
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "build-check/fuzz/fuzz/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
+		-max_len=65536 -seed=1 -print_final_stats=1 -artifact_prefix="build-check/findings/$name-" \
+		"build-check/corpus/$name" $seeds >"build-check/findings/$name.log" 2>&1 </dev/null
+	local code=$?
+	local runs
+	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "build-check/findings/$name.log")
+	if [ $code = 0 ]; then
+		echo "ok - fuzz $name (${runs:-0} inputs)"
+	else
+		echo "not ok - fuzz $name"
+		grep -E 'ERROR|SUMMARY|runtime error|Test unit written|^    #[0-9]' "build-check/findings/$name.log" | head -12 | sed 's/^/# /'
+	fi
+}
+export -f fuzz_one
+export seconds
+echo $targets | tr ' ' '\n' | xargs -r -P "$(nproc)" -I '{}' bash -c 'fuzz_one {}' | tee build-check/findings/result.tap
+! grep -q '^not ok' build-check/findings/result.tap
