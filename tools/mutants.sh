@@ -1,0 +1,137 @@
+#!/bin/bash
+# `make mutants`: takes each safeguard away (test/mutants/NNN-name.patch) and sees the suite fail on every one.
+# tools/mutants.sh [NNN...]
+#
+# A patch opens with two header lines, then a unified diff with a/ and b/ paths:
+#   Safeguard: what it takes away
+#   Caught by: names of cmocka programs (as meson test names) and scripts (test/x.sh), comma separated
+# Those named are built and run first; where they let the mutant live, everything is. A mutant that survives, whose patch
+# does not apply, or that does not compile, fails. The tests named must pass on the untouched tree, else being caught would
+# mean nothing. Works in a copy of the tree with one build directory for all mutants; the last line is a count line.
+set -u
+cd "$(dirname "$0")/.."
+root=$PWD
+want=$*
+
+copy=$(mktemp -d "${TMPDIR:-/tmp}/tenfold-mutants.XXXXXX")
+trap 'rm -rf "$copy"' EXIT
+trap 'exit 130' INT TERM
+git ls-files -co --exclude-standard -z | while IFS= read -r -d '' f; do
+	[ -e "$f" ] || [ -L "$f" ] && printf '%s\0' "$f"
+done | tar -c --null --no-recursion -T - | tar -x -C "$copy"
+[ ! -d node_modules ] || ln -s "$root/node_modules" "$copy/node_modules"
+mkdir -p build-check
+cd "$copy" || exit 2
+
+passed=0 failed=0 skipped=0
+note() { # WORD NAME DETAIL
+	echo "$1 - $2${3:+: $3}"
+	case $1 in
+	ok) passed=$((passed + 1)) ;;
+	skip) skipped=$((skipped + 1)) ;;
+	*) failed=$((failed + 1)) ;;
+	esac
+}
+
+header() { sed -n "/^--- /q; s/^$1: *//p" "$2"; }
+
+patches=""
+for p in test/mutants/*.patch; do
+	[ -f "$p" ] || continue
+	number=$(basename "$p" | cut -d- -f1)
+	[ -z "$want" ] || [[ " $want " == *" $number "* ]] || continue
+	patches="$patches $p"
+done
+
+tools/build.sh build --all >build.out 2>&1 || {
+	cat build.out
+	echo "not ok - the untouched tree does not build"
+	echo "0 passed, 1 failed, 0 skipped"
+	exit 1
+}
+meson introspect build --tests >tests.json
+
+# run_named NAME...: 0 when every named test passed; prints the first that failed.
+run_named() {
+	local name
+	for name in "$@"; do
+		case $name in
+		*.sh) run_script "$name" || { echo "$name"; return 1; } ;;
+		*) run_program "$name" || { echo "$name"; return 1; } ;;
+		esac
+	done
+}
+
+run_program() {
+	local IFS=$'\t'
+	local command=($(jq -r --arg n "$1" '[.[] | select(.name == $n)][0].cmd // ["/nonexistent"] | @tsv' tests.json))
+	tools/cmocka.sh "$1" last.log 240 "${command[@]}" >last.tap
+	! grep -q '^not ok' last.tap
+}
+
+run_script() {
+	mkdir -p tmp
+	TMPDIR=$copy/tmp TENFOLD=$copy/build/tenfold TENFOLD_BUILD=$copy/build TENFOLD_SHORT=yes \
+		timeout -k 10 300 "$1" >last.tap 2>last.log </dev/null
+	local code=$?
+	rm -rf tmp
+	[ $code = 0 ] && ! grep -q '^not ok' last.tap
+}
+
+all_programs() { jq -r '.[].name' tests.json; }
+all_scripts() { for s in test/*.sh systems/*/test/*.sh; do [ ! -x "$s" ] || head -20 "$s" | grep -q '^# tool' || echo "$s"; done; }
+
+# What the named tests need, so that a mutant rebuilds no more: their programs, or everything for a script.
+goals() {
+	local name
+	for name in "$@"; do
+		case $name in
+		*.sh) tools/build.sh build >build.out 2>&1 || return 1 ;;
+		*) ninja -C build --quiet "$(jq -r --arg n "$name" --arg root "$copy/build/" \
+			'[.[] | select(.name == $n)][0].cmd[0] // "" | ltrimstr($root)' tests.json)" >build.out 2>&1 || return 1 ;;
+		esac
+	done
+}
+
+named() { header 'Caught by' "$1" | tr ',' '\n' | sed 's/^ *//; s/ *$//' | grep . ; }
+
+# The tests that mutants name, on the untouched tree.
+baseline=$(for p in $patches; do named "$p"; done | sort -u)
+broken=""
+for name in $baseline; do
+	run_named "$name" >/dev/null || broken="$broken $name"
+done
+
+for p in $patches; do
+	name=$(basename "$p" .patch)
+	safeguard=$(header Safeguard "$p")
+	tests=$(named "$p")
+	start=$SECONDS
+	bad=$(for t in $tests; do [[ " $broken " != *" $t "* ]] || echo "$t"; done)
+	if [ -z "$safeguard" ] || [ -z "$tests" ]; then
+		note 'not ok' "$name" "its header names no safeguard or no test"
+		continue
+	elif [ -n "$bad" ]; then
+		note 'not ok' "$name" "fails without the mutant too: $bad"
+		continue
+	elif ! patch -p1 --forward --batch --quiet --no-backup-if-mismatch -r - <"$p" >patch.out 2>&1; then
+		note 'not ok' "$name" "does not apply"
+		patch -p1 -R --batch --quiet --force --no-backup-if-mismatch -r - <"$p" >/dev/null 2>&1
+		git -C "$root" ls-files -co --exclude-standard -z -- $(sed -n 's,^+++ b/,,p' "$p" | cut -f1) | (cd "$root" && xargs -0 -r cp --parents -t "$copy")
+		continue
+	fi
+	if ! goals $tests; then
+		note 'not ok' "$name" "does not compile"
+		grep -m 3 error build.out | sed 's/^/# /'
+	elif catcher=$(run_named $tests); [ -n "$catcher" ]; then
+		note ok "$name" "$safeguard: caught by $catcher in $((SECONDS - start)) s"
+	elif tools/build.sh build --all >build.out 2>&1; catcher=$(run_named $(all_programs) $(all_scripts)); [ -n "$catcher" ]; then
+		note ok "$name" "$safeguard: caught by $catcher, not by those named, in $((SECONDS - start)) s"
+	else
+		note 'not ok' "$name" "$safeguard: SURVIVED"
+	fi
+	patch -p1 -R --batch --quiet --no-backup-if-mismatch <"$p" >patch.out 2>&1 || { cat patch.out; exit 2; }
+done
+[ -n "$patches" ] || note 'not ok' mutants "there are none"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
