@@ -172,11 +172,13 @@ migrate(struct tf_sql *db, bool read_only, const struct tf_sql_migration *m, siz
 	return TF_OK;
 }
 
+/* The pragma answers "wal" before the switch is committed, and a failed commit leaves the old mode: ask again. */
 static enum tf_err
 set_journal(struct tf_sql *db, struct tf_fault *f)
 {
 	struct tf_stmt *s = NULL;
-	TF_TRY(tf_sql_prepare(db, "PRAGMA journal_mode=WAL", &s, f));
+	TF_TRY(tf_sql_exec(db, "PRAGMA journal_mode=WAL", f));
+	TF_TRY(tf_sql_prepare(db, "PRAGMA journal_mode", &s, f));
 	enum tf_err e = tf_stmt_step(s, f);
 	if (e == TF_OK && !tf_str_eq(tf_stmt_get_str(s, 0), TF_STR("wal")))
 		e = tf_fault(f, TF_UNSUPPORTED, "cannot open '%s': no write-ahead log there", db->path);

@@ -6,7 +6,7 @@ struct tf_stmt {
 	sqlite3_stmt *s;
 	struct tf_sql *db;
 	int bind_rc;  /* first failed binding; reported by the next step */
-	bool running; /* stepped and not reset */
+	bool running; /* stepped, neither to its end nor to a failure, and not reset */
 	bool done;    /* stepped to the end */
 };
 
@@ -34,12 +34,22 @@ tf_sql_prepare(struct tf_sql *db, const char *sql, struct tf_stmt **out, struct 
 	return TF_OK;
 }
 
+/* A statement that writes, left at one of its rows, commits only now; nobody hears of a failure, so it must stop the
+ * database. Any other failure was reported by the step. */
+static void
+settle(struct tf_stmt *s, int rc)
+{
+	if (s->running && rc != SQLITE_OK)
+		s->db->broken = true;
+	s->running = s->done = false;
+}
+
 void
 tf_stmt_free(struct tf_stmt **s)
 {
 	if (!*s)
 		return;
-	sqlite3_finalize((*s)->s);
+	settle(*s, sqlite3_finalize((*s)->s));
 	tf_free(*s);
 	*s = NULL;
 }
@@ -56,7 +66,7 @@ bound(struct tf_stmt *s, int rc)
 static void
 rewind_if_running(struct tf_stmt *s)
 {
-	if (s->running)
+	if (s->running || s->done)
 		tf_stmt_reset(s);
 }
 
@@ -105,12 +115,16 @@ tf_stmt_step(struct tf_stmt *s, struct tf_fault *f)
 		s->bind_rc = SQLITE_OK;
 		return step_failed(s, rc, f);
 	}
-	s->running = true;
 	int rc = sqlite3_step(s->s);
-	if (rc == SQLITE_ROW)
+	s->running = rc == SQLITE_ROW;
+	if (s->running)
 		return TF_OK;
 	s->done = rc == SQLITE_DONE;
-	return s->done ? TF_END : step_failed(s, rc, f);
+	if (s->done)
+		return TF_END;
+	enum tf_err e = step_failed(s, rc, f);
+	sqlite3_reset(s->s); /* a failed statement takes no bindings */
+	return e;
 }
 
 enum tf_err
@@ -128,8 +142,7 @@ tf_stmt_run(struct tf_stmt *s, struct tf_fault *f)
 void
 tf_stmt_reset(struct tf_stmt *s)
 {
-	sqlite3_reset(s->s); /* its result repeats the last step's failure, which was reported */
-	s->running = s->done = false;
+	settle(s, sqlite3_reset(s->s));
 }
 
 int64_t
