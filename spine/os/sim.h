@@ -2,13 +2,14 @@
  * and loses power. The same seed and the same calls give the same bytes, times and random numbers.
  *
  * The disk keeps two states, what programs see and what would be there after power loss:
- *  - A write is seen at once and durable after tf_file_sync. On power loss each unsynced 512-byte sector by itself is
- *    kept, lost or torn (some first or last bytes of it new); an unsynced longer size is kept, lost or half-way, with
- *    zeros where sectors were lost; an unsynced truncation is kept or lost.
+ *  - A write is seen at once and durable after tf_file_sync. On power loss a file keeps all its unsynced 512-byte
+ *    sectors, loses all, or each by itself is kept, lost or torn (some first or last bytes of it new); an unsynced
+ *    longer size is kept, lost or half-way, with zeros where sectors were lost; an unsynced truncation is kept or lost.
  *  - A created, renamed or removed name is seen at once and durable after tf_os_sync_dir of its directory, whether the
  *    file was synced or not. On power loss some first part of each directory's unsynced changes is kept. A rename
  *    inside one directory is one change. A rename between directories is two: the old name can be left, the new one, or
- *    both. Sync the new directory, then the old one: the other way round a power loss between them loses the file.
+ *    both (of a directory one). Sync the new directory, then the old one: the other way round power loss between the
+ *    two syncs loses the file.
  *  - A failed tf_file_sync loses some sectors and calls the rest clean, as Linux does: a second sync returns TF_OK and
  *    the bytes are gone after power loss. So a failed sync must end the process.
  * Paths: '/' separates, a leading one means nothing, ".." is TF_INVALID. The root exists. Permissions are not modelled.

@@ -164,28 +164,34 @@ size_left(struct sim_data *d, struct sim_rng *r)
 	}
 }
 
-/* Of 8 sectors about 4 are lost, 3 kept and 1 torn. */
+enum fate { LOST, KEPT, TORN };
+
 static void
-sector_power_loss(struct sim_data *d, uint64_t sector, struct sim_rng *r)
+sector_power_loss(struct sim_data *d, uint64_t sector, enum fate fate, struct sim_rng *r)
 {
-	uint64_t fate = sim_rng_below(r, 8), at = sector * SIM_SECTOR;
-	uint64_t cut = 1 + sim_rng_below(r, SIM_SECTOR - 1);
-	if (fate < 3)
+	uint64_t at = sector * SIM_SECTOR, cut = 1 + sim_rng_below(r, SIM_SECTOR - 1);
+	if (fate == KEPT)
 		copy(d->durable, d->live, at, SIM_SECTOR);
-	else if (fate == 3 && cut % 2)
+	else if (fate == TORN && cut % 2)
 		copy(d->durable, d->live, at, cut);
-	else if (fate == 3)
+	else if (fate == TORN)
 		copy(d->durable, d->live, at + cut, SIM_SECTOR - cut);
 }
 
 void
 sim_data_power_loss(struct sim_data *d, struct sim_rng *r)
 {
+	/* A third of the files loses all and a sixth keeps all: a disk seldom stops in the middle of one file. */
+	static const enum fate file[] = {LOST, LOST, KEPT, TORN, TORN, TORN};
+	static const enum fate mixed[] = {LOST, LOST, LOST, LOST, KEPT, KEPT, KEPT, TORN};
 	if (!d->cap)
 		return;
 	uint64_t n = size_left(d, r);
-	for (uint64_t s = 0; next_dirty(d, s, &s) && s < sectors(d->live_n); s++)
-		sector_power_loss(d, s, r);
+	enum fate whole = file[sim_rng_below(r, 6)];
+	for (uint64_t s = 0; next_dirty(d, s, &s) && s < sectors(d->live_n); s++) {
+		enum fate own = mixed[sim_rng_below(r, 8)];
+		sector_power_loss(d, s, whole == TORN ? own : whole, r);
+	}
 	memset(d->durable + n, 0, d->cap - n);
 	memcpy(d->live, d->durable, d->cap);
 	d->durable_n = d->live_n = n;

@@ -9,7 +9,7 @@
 
 #define SIM_SECTOR    512
 #define SIM_NAME_MAX  255
-#define SIM_DEPTH_MAX 64 /* directories inside each other */
+#define SIM_DEPTH_MAX 64 /* names in a path */
 
 struct sim_rng {
 	uint64_t state;

@@ -138,6 +138,23 @@ dir_power_loss(struct sim_dir *dir)
 		dir->names[i]->live = dir->names[i]->durable;
 }
 
+/* A directory moved between directories may now have two names, or be inside itself: as fsck does, keeps the first way
+ * to each. */
+static void
+one_name_each(struct sim_node *dir)
+{
+	dir->reached = true;
+	for (size_t i = 0; i < dir->dir.count; i++) {
+		struct sim_name *name = dir->dir.names[i];
+		if (!name->live || !name->live->is_dir)
+			continue;
+		if (name->live->reached)
+			name->live = name->durable = NULL;
+		else
+			one_name_each(name->live);
+	}
+}
+
 void
 sim_disk_power_loss(struct sim_disk *disk)
 {
@@ -157,5 +174,8 @@ sim_disk_power_loss(struct sim_disk *disk)
 		else
 			sim_data_power_loss(&n->data, &disk->rng);
 	}
+	one_name_each(disk->root);
+	for (struct sim_node *n = disk->nodes; n; n = n->next)
+		n->reached = false;
 	sim_disk_sweep(disk);
 }

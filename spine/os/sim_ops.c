@@ -327,13 +327,13 @@ sim_stat(struct tf_os *os, const char *path, struct tf_stat *out, struct tf_faul
 }
 
 static bool
-is_inside(const struct sim_node *dir, const struct sim_node *in, int depth)
+is_inside(const struct sim_node *dir, const struct sim_node *in)
 {
 	if (dir == in)
 		return true;
-	for (size_t i = 0; depth < SIM_DEPTH_MAX && i < in->dir.count; i++) {
+	for (size_t i = 0; i < in->dir.count; i++) {
 		const struct sim_node *child = in->dir.names[i]->live;
-		if (child && child->is_dir && is_inside(dir, child, depth + 1))
+		if (child && child->is_dir && is_inside(dir, child))
 			return true;
 	}
 	return false;
@@ -349,8 +349,10 @@ move(struct sim *s, const struct sim_place *from, const struct sim_place *to)
 		return TF_BUSY;
 	if (from->node == to->node)
 		return TF_OK;
-	if (from->node->is_dir && is_inside(to->dir, from->node, 0))
+	if (from->node->is_dir && is_inside(to->dir, from->node))
 		return TF_INVALID;
+	if (to->node && to->node->is_dir && is_inside(from->dir, to->node))
+		return TF_CONFLICT;
 	if (to->node && to->node->is_dir && !from->node->is_dir)
 		return TF_INVALID;
 	if (to->node && !to->node->is_dir && from->node->is_dir)

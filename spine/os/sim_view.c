@@ -13,16 +13,15 @@ has_change(const struct sim_dir *dir, const struct sim_name *name)
 }
 
 static bool
-node_durable(const struct sim_node *node, int depth)
+node_durable(const struct sim_node *node)
 {
 	if (!node->is_dir)
 		return sim_data_durable(&node->data);
-	TF_ASSERT(depth <= SIM_DEPTH_MAX);
 	if (node->dir.change_count)
 		return false;
 	for (size_t i = 0; i < node->dir.count; i++) {
 		const struct sim_node *child = node->dir.names[i]->live;
-		if (child && !node_durable(child, depth + 1))
+		if (child && !node_durable(child))
 			return false;
 	}
 	return true;
@@ -41,7 +40,7 @@ sim_disk_durable(struct sim_disk *disk, const char *path)
 			return false;
 		node = name->live;
 	}
-	return node_durable(node, 0);
+	return node_durable(node);
 }
 
 /* FNV-1a, 64 bits (draft-eastlake-fnv). */
@@ -54,19 +53,18 @@ hash(uint64_t h, const void *p, size_t n)
 }
 
 static uint64_t
-node_digest(uint64_t h, const struct sim_node *node, int depth)
+node_digest(uint64_t h, const struct sim_node *node)
 {
 	if (!node->is_dir) {
 		h = hash(h, &node->data.live_n, sizeof(node->data.live_n));
 		return hash(h, node->data.live, node->data.live_n);
 	}
-	TF_ASSERT(depth <= SIM_DEPTH_MAX);
 	for (size_t i = 0; i < node->dir.count; i++) {
 		const struct sim_name *name = node->dir.names[i];
 		if (!name->live)
 			continue;
 		h = hash(h, name->text, strlen(name->text) + 1);
-		h = node_digest(h, name->live, depth + 1);
+		h = node_digest(h, name->live);
 	}
 	return hash(h, "/", 1);
 }
@@ -74,5 +72,5 @@ node_digest(uint64_t h, const struct sim_node *node, int depth)
 uint64_t
 sim_disk_digest(const struct sim_disk *disk)
 {
-	return node_digest(0xcbf29ce484222325u, disk->root, 0);
+	return node_digest(0xcbf29ce484222325u, disk->root);
 }
