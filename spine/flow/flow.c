@@ -1,0 +1,296 @@
+/* The runner; see flow.h. */
+#include "flow/flow.h"
+
+#include <stdatomic.h>
+
+#include "base/mem.h"
+
+/* Events with their bytes behind them, in one growing list. */
+struct batch {
+	struct tf_flow_event *events;
+	void **tokens;
+	size_t count, cap;
+	uint64_t bytes;
+};
+
+struct tf_flow {
+	struct tf_os *os;
+	struct tf_log *log;
+	const struct tf_flow_ops *ops;
+	void *state, *ctx;
+	struct tf_flow_options o;
+	struct batch pending;    /* appended, not yet synced */
+	struct batch waiting;    /* synced and told, not yet published */
+	struct batch publishing; /* in the worker's hands */
+	struct tf_worker *worker;
+	atomic_bool worker_done;
+	enum tf_err worker_err;
+	struct tf_fault worker_fault;
+	uint64_t published;
+	struct tf_fault broken;
+};
+
+static void
+batch_clear(struct batch *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		tf_free((void *)(uintptr_t)b->events[i].bytes.p);
+	b->count = 0;
+	b->bytes = 0;
+}
+
+static void
+batch_release(struct batch *b)
+{
+	batch_clear(b);
+	tf_free(b->events);
+	tf_free(b->tokens);
+	*b = (struct batch){0};
+}
+
+static enum tf_err
+batch_reserve(struct batch *b, size_t more)
+{
+	if (b->count + more <= b->cap)
+		return TF_OK;
+	size_t cap = b->cap * 2 > b->count + more ? b->cap * 2 : b->count + more + 16;
+	struct tf_flow_event *events = tf_realloc(b->events, cap * sizeof *events);
+	if (!events)
+		return TF_NO_MEMORY;
+	b->events = events;
+	void **tokens = tf_realloc(b->tokens, cap * sizeof *tokens);
+	if (!tokens)
+		return TF_NO_MEMORY;
+	b->tokens = tokens;
+	b->cap = cap;
+	return TF_OK;
+}
+
+/* Copies the event's bytes; needs a reserved place. */
+static enum tf_err
+batch_add(struct batch *b, const struct tf_flow_event *e, void *token)
+{
+	char *copy = tf_strndup(e->bytes.p, e->bytes.n);
+	if (!copy)
+		return TF_NO_MEMORY;
+	b->events[b->count] = *e;
+	b->events[b->count].bytes.p = copy;
+	b->tokens[b->count++] = token;
+	b->bytes += e->bytes.n;
+	return TF_OK;
+}
+
+static enum tf_err
+batch_move(struct batch *to, struct batch *from)
+{
+	TF_TRY(batch_reserve(to, from->count));
+	for (size_t i = 0; i < from->count; i++) {
+		to->events[to->count] = from->events[i];
+		to->tokens[to->count++] = from->tokens[i];
+	}
+	to->bytes += from->bytes;
+	from->count = 0;
+	from->bytes = 0;
+	return TF_OK;
+}
+
+static enum tf_err
+fail(struct tf_flow *w, enum tf_err code, const struct tf_fault *why, struct tf_fault *f)
+{
+	if (!w->broken.code) {
+		w->broken = *why;
+		w->broken.code = code;
+	}
+	return tf_fault(f, code, "%s", w->broken.text);
+}
+
+static enum tf_err
+check(struct tf_flow *w, struct tf_fault *f)
+{
+	return w->broken.code ? tf_fault(f, w->broken.code, "%s", w->broken.text) : TF_OK;
+}
+
+static void
+publish_work(void *arg)
+{
+	struct tf_flow *w = arg;
+	const struct batch *b = &w->publishing;
+	w->worker_err =
+		w->ops->publish(w->ctx, b->events, b->count, b->events[b->count - 1].offset + 1, &w->worker_fault);
+	atomic_store(&w->worker_done, true);
+}
+
+static enum tf_err
+publish_wait(struct tf_flow *w, struct tf_fault *f)
+{
+	if (!w->worker)
+		return TF_OK;
+	tf_worker_join(&w->worker);
+	if (w->worker_err)
+		return fail(w, w->worker_err, &w->worker_fault, f);
+	w->published = w->publishing.events[w->publishing.count - 1].offset + 1;
+	batch_clear(&w->publishing);
+	return TF_OK;
+}
+
+static enum tf_err
+publish_start(struct tf_flow *w, struct tf_fault *f)
+{
+	TF_TRY(publish_wait(w, f));
+	if (!w->waiting.count)
+		return TF_OK;
+	struct batch b = w->publishing;
+	w->publishing = w->waiting;
+	w->waiting = b;
+	atomic_store(&w->worker_done, false);
+	w->worker_fault.text[0] = 0;
+	struct tf_fault why = {0};
+	enum tf_err e = tf_os_start(w->os, publish_work, w, &w->worker, &why);
+	return e ? fail(w, e, &why, f) : TF_OK;
+}
+
+bool
+tf_flow_full(const struct tf_flow *w, uint64_t bytes)
+{
+	uint64_t held = tf_flow_waiting_bytes(w);
+	return held && held + bytes > w->o.queue_bytes;
+}
+
+uint64_t
+tf_flow_waiting_bytes(const struct tf_flow *w)
+{
+	return w->pending.bytes + w->waiting.bytes + w->publishing.bytes;
+}
+
+uint64_t
+tf_flow_published(const struct tf_flow *w)
+{
+	return w->published;
+}
+
+static enum tf_err
+append(struct tf_flow *w, struct tf_flow_event *ev, void *token, struct tf_fault *f)
+{
+	struct tf_fault why = {0};
+	enum tf_err e = tf_log_append(w->log, w->o.partition, ev->type, ev->bytes, &ev->offset, &why);
+	if (!e && (e = batch_add(&w->pending, ev, token)))
+		tf_fault(&why, e, "no memory for an event");
+	if (!e)
+		e = w->ops->apply(w->state, ev, &why);
+	return e ? fail(w, e, &why, f) : TF_OK;
+}
+
+enum tf_err
+tf_flow_submit(struct tf_flow *w, void *command, void *token, uint64_t *out_offset, struct tf_fault *f)
+{
+	TF_TRY(check(w, f));
+	struct tf_flow_event ev = {.time = tf_os_now(w->os)};
+	if (batch_reserve(&w->pending, 1))
+		return tf_fault(f, TF_NO_MEMORY, "no memory for an event");
+	TF_TRY(w->ops->decide(w->state, command, ev.time, &ev.type, &ev.bytes, f));
+	if (tf_flow_full(w, ev.bytes.n)) {
+		if (!w->o.wait)
+			return tf_fault(f, TF_OVERLOAD, "overloaded: %llu bytes wait to be stored",
+					(unsigned long long)tf_flow_waiting_bytes(w));
+		TF_TRY(tf_flow_commit(w, f));
+		TF_TRY(publish_start(w, f));
+	}
+	TF_TRY(append(w, &ev, token, f));
+	*out_offset = ev.offset;
+	return TF_OK;
+}
+
+enum tf_err
+tf_flow_commit(struct tf_flow *w, struct tf_fault *f)
+{
+	TF_TRY(check(w, f));
+	if (!w->pending.count)
+		return TF_OK;
+	struct tf_fault why = {0};
+	enum tf_err e = tf_log_sync(w->log, &why);
+	if (e)
+		return fail(w, e, &why, f);
+	for (size_t i = 0; i < w->pending.count; i++)
+		if (w->pending.tokens[i])
+			w->ops->tell(w->pending.tokens[i], w->pending.events[i].offset);
+	if (batch_move(&w->waiting, &w->pending)) {
+		tf_fault(&why, TF_NO_MEMORY, "no memory for waiting events");
+		return fail(w, TF_NO_MEMORY, &why, f);
+	}
+	return w->waiting.bytes >= w->o.publish_bytes ? publish_start(w, f) : TF_OK;
+}
+
+enum tf_err
+tf_flow_tick(struct tf_flow *w, struct tf_fault *f)
+{
+	TF_TRY(check(w, f));
+	if (w->worker && !atomic_load(&w->worker_done))
+		return TF_OK;
+	return publish_start(w, f);
+}
+
+enum tf_err
+tf_flow_drain(struct tf_flow *w, struct tf_fault *f)
+{
+	TF_TRY(tf_flow_commit(w, f));
+	TF_TRY(publish_start(w, f));
+	return publish_wait(w, f);
+}
+
+/* What the log holds past the snapshot. */
+static enum tf_err
+replay_tail(struct tf_flow *w, struct tf_fault *f)
+{
+	struct tf_log_reader *r;
+	TF_TRY(tf_log_read(w->log, w->o.partition, w->published, &r, f));
+	struct tf_log_record rec;
+	enum tf_err e;
+	while (!(e = tf_log_next(r, &rec, f))) {
+		struct tf_flow_event ev = {rec.offset, rec.time, rec.type, rec.bytes};
+		if ((e = w->ops->apply(w->state, &ev, f)))
+			break;
+		if ((e = batch_reserve(&w->waiting, 1)) || (e = batch_add(&w->waiting, &ev, NULL))) {
+			tf_fault(f, e, "no memory for an event");
+			break;
+		}
+		if (w->waiting.bytes >= w->o.publish_bytes && (e = publish_start(w, f)))
+			break;
+	}
+	tf_log_reader_close(&r);
+	return e == TF_END ? tf_flow_drain(w, f) : e;
+}
+
+enum tf_err
+tf_flow_open(struct tf_os *os, struct tf_log *log, const struct tf_flow_ops *ops, void *state, void *ctx,
+	     const struct tf_flow_options *o, struct tf_flow **out, struct tf_fault *f)
+{
+	struct tf_flow *w = tf_calloc(1, sizeof *w);
+	if (!w)
+		return tf_fault(f, TF_NO_MEMORY, "no memory for a flow");
+	*w = (struct tf_flow){.os = os, .log = log, .ops = ops, .state = state, .ctx = ctx, .o = *o};
+	w->o.publish_bytes = o->publish_bytes ? o->publish_bytes : 16u << 20;
+	w->o.queue_bytes = o->queue_bytes ? o->queue_bytes : 4 * w->o.publish_bytes;
+	enum tf_err e = ops->published(ctx, &w->published, f);
+	if (!e)
+		e = replay_tail(w, f);
+	if (e) {
+		tf_flow_close(&w);
+		return e;
+	}
+	*out = w;
+	return TF_OK;
+}
+
+void
+tf_flow_close(struct tf_flow **flow)
+{
+	struct tf_flow *w = *flow;
+	if (!w)
+		return;
+	tf_worker_join(&w->worker);
+	batch_release(&w->pending);
+	batch_release(&w->waiting);
+	batch_release(&w->publishing);
+	tf_free(w);
+	*flow = NULL;
+}

@@ -1,0 +1,66 @@
+/* The runner: decide, append, sync, tell; then publish in bulk.
+ *
+ * A service gives two pure functions, decide and apply, and one that publishes. tf_flow_submit decides a command,
+ * appends the event and applies it, in memory and in the log's buffer. tf_flow_commit syncs the log once for all that
+ * was submitted since (group commit) and only then tells each submitter. Told events wait in a queue until publish
+ * turns many of them into storage in one step, in a worker beside the caller; publish must store the offset it was
+ * given together with its effects, so that a crash repeats or skips the whole step. Opening replays what the log holds
+ * past that offset: snapshot (what publish stored) and tail (the log). Bounds: the queue holds at most queue_bytes;
+ * past it submit answers TF_OVERLOAD or, with wait set, publishes first. A failed append, sync or publish breaks the
+ * flow: every later call returns that error; end the process and open again. Thread rule: all calls from one thread;
+ * publish runs in a worker, one at a time, and must not touch the state of decide and apply. */
+#pragma once
+#include "store/log.h"
+
+struct tf_flow;
+
+struct tf_flow_event {
+	uint64_t offset;
+	tf_time time;
+	uint32_t type;
+	struct tf_str bytes;
+};
+
+struct tf_flow_ops {
+	/* Pure. From the state and a command to the event to append: type and bytes, valid until the next decide. An
+	 * error refuses the command. */
+	enum tf_err (*decide)(void *state, void *command, tf_time now, uint32_t *out_type, struct tf_str *out_bytes,
+			      struct tf_fault *f);
+	/* Pure. Folds an event into the state; also called for each event of the tail at open. */
+	enum tf_err (*apply)(void *state, const struct tf_flow_event *event, struct tf_fault *f);
+	/* Makes events visible in storage, together with the offset that follows the last. All or nothing, also over a
+	 * crash. */
+	enum tf_err (*publish)(void *ctx, const struct tf_flow_event *events, size_t count, uint64_t next,
+			       struct tf_fault *f);
+	/* The offset publish stored last; 0 in the beginning. */
+	enum tf_err (*published)(void *ctx, uint64_t *out_next, struct tf_fault *f);
+	/* After the sync that covers the event at offset. */
+	void (*tell)(void *token, uint64_t offset);
+};
+
+struct tf_flow_options {
+	uint32_t partition;
+	uint64_t publish_bytes; /* publish when this many event bytes wait; 0 means 16 MiB */
+	uint64_t queue_bytes;   /* bound of all waiting event bytes; 0 means 4 times publish_bytes */
+	bool wait;              /* at the bound: publish first instead of TF_OVERLOAD */
+};
+
+/* Borrows os, log, ops, ctx and state until close. Replays and publishes the tail before it returns. */
+enum tf_err tf_flow_open(struct tf_os *os, struct tf_log *log, const struct tf_flow_ops *ops, void *state, void *ctx,
+			 const struct tf_flow_options *o, struct tf_flow **out, struct tf_fault *f) TF_MUST_USE;
+/* Decides and appends; *out_offset names the event. token (may be NULL) is told at the next commit. */
+enum tf_err tf_flow_submit(struct tf_flow *flow, void *command, void *token, uint64_t *out_offset,
+			   struct tf_fault *f) TF_MUST_USE;
+/* Syncs, tells, and starts to publish when enough waits. */
+enum tf_err tf_flow_commit(struct tf_flow *flow, struct tf_fault *f) TF_MUST_USE;
+/* Starts to publish whatever waits, when no worker is busy: for a timer. */
+enum tf_err tf_flow_tick(struct tf_flow *flow, struct tf_fault *f) TF_MUST_USE;
+/* Commits and publishes everything; returns when storage shows it. */
+enum tf_err tf_flow_drain(struct tf_flow *flow, struct tf_fault *f) TF_MUST_USE;
+/* Would a command of this many bytes be refused with TF_OVERLOAD now? */
+bool tf_flow_full(const struct tf_flow *flow, uint64_t bytes);
+uint64_t tf_flow_waiting_bytes(const struct tf_flow *flow);
+/* The offset up to which storage shows everything. */
+uint64_t tf_flow_published(const struct tf_flow *flow);
+/* Waits for the worker; what was not published stays in the log for the next open. */
+void tf_flow_close(struct tf_flow **flow);
