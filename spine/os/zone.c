@@ -24,7 +24,7 @@ zone_name_ok(struct tf_str name)
 	for (size_t i = 0; i < name.n; i++) {
 		unsigned char c = (unsigned char)name.p[i];
 		bool plain = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-		if (!plain && !strchr("_+-/.", c))
+		if (!plain && !(c && strchr("_+-/.", c)))
 			return false;
 		if (c == '.' && i && name.p[i - 1] == '.')
 			return false;
