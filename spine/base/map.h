@@ -1,15 +1,15 @@
 /* A hash map from byte strings to 64-bit numbers: open addressing, XXH3, growing by doubling.
  *
- * Keys are copied (TF_MAP_OWN_KEYS) or borrowed for the map's life. Made for millions of entries: 24 bytes an entry over a load
- * of 1/2 to 7/8, owned key bytes in one growing store. Entries cannot be removed one by one. Thread rule: one writer, or many
- * readers. */
+ * Keys are copied (TF_MAP_OWN_KEYS) or borrowed for the map's life. Made for millions of entries: 24 bytes an entry
+ * over a load of 1/2 to 7/8, owned key bytes in one growing store. Entries cannot be removed one by one. Thread rule:
+ * one writer, or many readers. */
 #pragma once
 #include "base/buf.h"
 
 enum tf_map_flags { TF_MAP_BORROW_KEYS = 0, TF_MAP_OWN_KEYS = 1 };
 
 struct tf_map_entry {
-	uint64_t hash;  /* 0: empty place */
+	uint64_t hash; /* 0: empty place */
 	uint64_t value;
 	union {
 		const char *borrowed;

@@ -61,18 +61,20 @@ struct tf_when {
 };
 /* ISO 8601 / RFC 3339 wall clock: YYYY-MM-DD, then optionally 'T' or ' ' and HH:MM[:SS[.fraction]], then an optional
  * offset (Z, +hh:mm, +hhmm, +hh). Also the basic forms YYYYMMDD and YYYYMMDDHHMM[SS]. Whole string; 24:00 is the next
- * midnight. */
+ * midnight; an offset only follows a time; a fraction has at most 9 digits, those past the microsecond are cut off. No
+ * second 60. */
 enum tf_err tf_when_parse(struct tf_str s, struct tf_when *out) TF_MUST_USE;
 /* The instant of a parsed text: by its own offset, else as local time of zone (NULL: UTC). TF_NOT_FOUND when that local
  * time does not exist there (skipped by a clock change); an ambiguous one is the earlier instant and *out_ambiguous
- * (may be NULL) is set. */
+ * (may be NULL) is set. TF_INVALID outside TF_TIME_FIRST to TF_TIME_LAST. */
 enum tf_err tf_when_resolve(const struct tf_when *w, const struct tf_zone *zone, tf_time *out,
 			    bool *out_ambiguous) TF_MUST_USE;
-/* Both in one: what a --from or --to takes. A bare date means its local midnight. The fault names the text. */
+/* Both in one: what a --from or --to takes. A bare date means the start of that local day
+ * (tf_zone_day_start). The fault names the text. */
 enum tf_err tf_time_parse(struct tf_str s, const struct tf_zone *zone, tf_time *out, struct tf_fault *f) TF_MUST_USE;
 
-/* Parses a TZif image. name is kept as a copy. TF_CORRUPT when it breaks RFC 8536. The caller frees with tf_zone_free.
- */
+/* Parses a TZif image. name is kept as a copy. TF_CORRUPT when it breaks RFC 8536, TF_UNSUPPORTED when it counts leap
+ * seconds (tzdata's right/ tree). The caller frees with tf_zone_free. Takes up to 32 KiB. */
 enum tf_err tf_zone_parse(struct tf_str name, struct tf_str tzif, struct tf_zone **out, struct tf_fault *f) TF_MUST_USE;
 /* A calendar with one fixed offset, for UTC and standard-time feeds. */
 enum tf_err tf_zone_fixed(struct tf_str name, int32_t offset_s, struct tf_zone **out, struct tf_fault *f) TF_MUST_USE;
@@ -81,14 +83,17 @@ const char *tf_zone_name(const struct tf_zone *z);
 
 /* Offset of local time from UTC in seconds at instant t; *out_dst (may be NULL) says whether daylight saving holds. */
 int32_t tf_zone_offset(const struct tf_zone *z, tf_time t, bool *out_dst);
-/* The offset without daylight saving in force around t (what standard-time feeds such as NEM12 use). */
+/* The offset without daylight saving in force around t (what standard-time feeds such as NEM12 use). What counts as
+ * daylight saving is the file's word: tzdata has Dublin's winter as saving of minus one hour. */
 int32_t tf_zone_standard_offset(const struct tf_zone *z, tf_time t);
 /* Instant of a wall-clock second count; errors and ambiguity as tf_when_resolve. */
 enum tf_err tf_zone_instant(const struct tf_zone *z, int64_t local_s, tf_time *out, bool *out_ambiguous) TF_MUST_USE;
 /* The local date at t. */
 int32_t tf_zone_date(const struct tf_zone *z, tf_time t);
 /* The first instant of a local date (the end of the gap where midnight is skipped; the first of two where it comes
- * twice). */
+ * twice). A date that was skipped has the start of the next one. Days from this function divide time without gap or
+ * overlap; where clocks went back over midnight (St John's until 2011: 00:01 to 23:01), tf_zone_date says the old date
+ * once more after the new day's start. Saturates outside what tf_time holds. */
 tf_time tf_zone_day_start(const struct tf_zone *z, int32_t date);
 /* The first instant of a local month (months since 1970-01). */
 tf_time tf_zone_month_start(const struct tf_zone *z, int32_t month);
