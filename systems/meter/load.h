@@ -1,0 +1,27 @@
+/* Loading files: bytes through a parser into the flow, one delivery per file. */
+#pragma once
+#include "store.h"
+
+struct meter_load_options {
+	struct tf_str zone; /* IANA name; "" for UTC (Australia/Brisbane for NEM12 and NEM13) */
+	struct meter_in_options in;
+	void (*progress)(void *ctx, const char *name, uint64_t done, uint64_t total); /* may be NULL */
+	void *progress_ctx;
+};
+
+struct meter_load_result {
+	uint64_t files;
+	struct meter_counts counts;
+	uint64_t quarantined;
+};
+
+/* Loads one file; what it did is added to *result once it is published and so visible to every reader. A file that was
+ * delivered whole before counts as duplicates and is not read again. TF_INVALID when it is of no known format.
+ * Everything acknowledged is durable. */
+enum tf_err meter_load_file(struct meter_store *s, const char *path, const struct meter_load_options *o,
+			    struct meter_load_result *result, struct tf_fault *f) TF_MUST_USE;
+/* The same for bytes in memory, without waiting for publication: *out_offset is where the log holds its last event,
+ * durable after the next tf_flow_commit. TF_OVERLOAD when too much waits; nothing was taken then. */
+enum tf_err meter_load_bytes(struct meter_store *s, struct tf_str name, struct tf_str bytes,
+			     const struct meter_load_options *o, void *token, struct meter_load_result *result,
+			     uint64_t *out_offset, struct tf_fault *f) TF_MUST_USE;

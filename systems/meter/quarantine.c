@@ -1,0 +1,142 @@
+/* Deliveries and quarantine; see quarantine.h. A METER_EVENT_BAD is the delivery's head, then lstr member, varint line,
+ * varint field, lstr rule, lstr text, lstr bytes. A METER_EVENT_DELIVERED is the head alone. */
+#include "quarantine.h"
+
+void
+meter_bad_put(const struct meter_batch_head *head, const struct meter_bad *bad, struct tf_buf *out)
+{
+	meter_head_put(head, out);
+	tf_buf_lstr(out, bad->member);
+	tf_buf_varint(out, bad->line);
+	tf_buf_varint(out, bad->field);
+	tf_buf_lstr(out, bad->rule);
+	tf_buf_lstr(out, bad->text);
+	tf_buf_lstr(out, bad->bytes);
+}
+
+enum tf_err
+meter_bad_get(struct tf_str bytes, struct meter_batch_head *out_head, struct meter_bad *out, struct tf_fault *f)
+{
+	struct tf_cur c = tf_cur(bytes);
+	TF_TRY(meter_head_get(&c, out_head, f));
+	out->member = tf_cur_lstr(&c);
+	out->line = tf_cur_varint(&c);
+	out->field = (uint32_t)tf_cur_varint(&c);
+	out->rule = tf_cur_lstr(&c);
+	out->text = tf_cur_lstr(&c);
+	out->bytes = tf_cur_lstr(&c);
+	return c.bad ? tf_fault(f, TF_CORRUPT, "damaged quarantine event") : TF_OK;
+}
+
+static enum tf_err
+put_delivery(struct meter_store *s, const struct meter_batch_head *h, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db,
+			      "INSERT OR IGNORE INTO delivery(number, key, name, format, received) VALUES(?,?,?,?,?)",
+			      &q, f));
+	tf_stmt_i64(q, 1, h->delivery);
+	tf_stmt_blob(q, 2, tf_str_n(h->key.bytes, sizeof h->key.bytes));
+	tf_stmt_str(q, 3, h->name);
+	tf_stmt_str(q, 4, h->format);
+	tf_stmt_i64(q, 5, h->received);
+	enum tf_err e = tf_stmt_run(q, f);
+	tf_stmt_free(&q);
+	return e;
+}
+
+static enum tf_err
+put_record(struct meter_store *s, const struct meter_batch_head *h, const struct meter_bad *b, tf_time at,
+	   struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db,
+			      "INSERT OR IGNORE INTO quarantine(delivery, member, line, field, rule, text, bytes, at) "
+			      "VALUES(?,?,?,?,?,?,?,?)",
+			      &q, f));
+	tf_stmt_i64(q, 1, h->delivery);
+	tf_stmt_str(q, 2, b->member);
+	tf_stmt_i64(q, 3, (int64_t)b->line);
+	tf_stmt_i64(q, 4, b->field);
+	tf_stmt_str(q, 5, b->rule);
+	tf_stmt_str(q, 6, b->text);
+	tf_stmt_blob(q, 7, b->bytes);
+	tf_stmt_i64(q, 8, at);
+	enum tf_err e = tf_stmt_run(q, f);
+	tf_stmt_free(&q);
+	if (e || !tf_sql_changes(s->catalog.db))
+		return e;
+	s->quarantined++;
+	TF_TRY(tf_sql_prepare(s->catalog.db, "UPDATE delivery SET quarantined = quarantined + 1 WHERE number = ?", &q,
+			      f));
+	tf_stmt_i64(q, 1, h->delivery);
+	e = tf_stmt_run(q, f);
+	tf_stmt_free(&q);
+	return e;
+}
+
+static enum tf_err
+put_complete(struct meter_store *s, uint32_t number, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db, "UPDATE delivery SET complete = 1 WHERE number = ?", &q, f));
+	tf_stmt_i64(q, 1, number);
+	enum tf_err e = tf_stmt_run(q, f);
+	tf_stmt_free(&q);
+	return e;
+}
+
+enum tf_err
+meter_delivery_event(struct meter_store *s, const struct tf_flow_event *event, struct tf_fault *f)
+{
+	struct meter_batch_head head;
+	struct tf_cur c = tf_cur(event->bytes);
+	TF_TRY(meter_head_get(&c, &head, f));
+	TF_TRY(put_delivery(s, &head, f));
+	if (event->type == METER_EVENT_DELIVERED)
+		return put_complete(s, head.delivery, f);
+	if (event->type != METER_EVENT_BAD)
+		return TF_OK;
+	struct meter_bad bad;
+	TF_TRY(meter_bad_get(event->bytes, &head, &bad, f));
+	return put_record(s, &head, &bad, event->time, f);
+}
+
+enum tf_err
+meter_delivery_counts(struct meter_store *s, uint32_t number, const struct meter_counts *add, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db,
+			      "UPDATE delivery SET readings=readings+?, accepted=accepted+?, duplicate=duplicate+?, "
+			      "superseded=superseded+?"
+			      " WHERE number=?",
+			      &q, f));
+	const int64_t v[] = {(int64_t)add->readings, (int64_t)add->accepted, (int64_t)add->duplicate,
+			     (int64_t)add->superseded, number};
+	for (int i = 0; i < 5; i++)
+		tf_stmt_i64(q, i + 1, v[i]);
+	enum tf_err e = tf_stmt_run(q, f);
+	tf_stmt_free(&q);
+	return e;
+}
+
+enum tf_err
+meter_delivery_find(struct meter_store *s, const struct meter_delivery_key *key, struct meter_delivery *out,
+		    struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db,
+			      "SELECT number, complete, readings, accepted, duplicate, superseded, quarantined FROM "
+			      "delivery WHERE key=?",
+			      &q, f));
+	tf_stmt_blob(q, 1, tf_str_n(key->bytes, sizeof key->bytes));
+	enum tf_err e = tf_stmt_step(q, f);
+	if (!e)
+		*out = (struct meter_delivery){(uint32_t)tf_stmt_get_i64(q, 0),
+					       tf_stmt_get_i64(q, 1) != 0,
+					       {(uint64_t)tf_stmt_get_i64(q, 2), (uint64_t)tf_stmt_get_i64(q, 3),
+						(uint64_t)tf_stmt_get_i64(q, 4), (uint64_t)tf_stmt_get_i64(q, 5)},
+					       (uint64_t)tf_stmt_get_i64(q, 6)};
+	tf_stmt_free(&q);
+	return e == TF_END ? TF_NOT_FOUND : e;
+}

@@ -1,0 +1,25 @@
+/* Deliveries and what of them was put aside: the events beside batches, and their tables. */
+#pragma once
+#include "store.h"
+
+/* Event bytes of a quarantined record (METER_EVENT_BAD). Everything is kept byte for byte. */
+void meter_bad_put(const struct meter_batch_head *head, const struct meter_bad *bad, struct tf_buf *out);
+/* Strings point into bytes. */
+enum tf_err meter_bad_get(struct tf_str bytes, struct meter_batch_head *out_head, struct meter_bad *out,
+			  struct tf_fault *f) TF_MUST_USE;
+
+/* Inside a transaction: what an event means for the tables: its delivery's row, a quarantined record, completeness. */
+enum tf_err meter_delivery_event(struct meter_store *s, const struct tf_flow_event *event,
+				 struct tf_fault *f) TF_MUST_USE;
+enum tf_err meter_delivery_counts(struct meter_store *s, uint32_t number, const struct meter_counts *add,
+				  struct tf_fault *f) TF_MUST_USE;
+
+struct meter_delivery {
+	uint32_t number;
+	bool complete;
+	struct meter_counts counts;
+	uint64_t quarantined;
+};
+/* TF_NOT_FOUND when it was never delivered. */
+enum tf_err meter_delivery_find(struct meter_store *s, const struct meter_delivery_key *key, struct meter_delivery *out,
+				struct tf_fault *f) TF_MUST_USE;

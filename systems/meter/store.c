@@ -1,0 +1,267 @@
+/* A data directory; see store.h. */
+#include "store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/mem.h"
+
+char *
+meter_store_path(const struct meter_store *s, const char *rest)
+{
+	size_t n = strlen(s->dir) + strlen(rest) + 2;
+	char *p = tf_malloc(n);
+	if (p)
+		snprintf(p, n, "%s/%s", s->dir, rest);
+	return p;
+}
+
+static char *
+pack_path(const struct meter_store *s, uint32_t pack)
+{
+	char rest[40];
+	snprintf(rest, sizeof rest, "packs/%010" PRIu32 ".pack", pack);
+	return meter_store_path(s, rest);
+}
+
+static enum tf_err
+no_memory(struct tf_fault *f)
+{
+	return tf_fault(f, TF_NO_MEMORY, "no memory for the store");
+}
+
+static enum tf_err
+decide(void *state, void *command, tf_time now, uint32_t *out_type, struct tf_str *out_bytes, struct tf_fault *f)
+{
+	(void)now;
+	return meter_ingest_decide(state, command, out_type, out_bytes, f);
+}
+
+static enum tf_err
+apply(void *state, const struct tf_flow_event *event, struct tf_fault *f)
+{
+	return meter_ingest_apply(state, event->bytes, f);
+}
+
+static enum tf_err
+published(void *ctx, uint64_t *out_next, struct tf_fault *f)
+{
+	struct meter_store *s = ctx;
+	int64_t next;
+	TF_TRY(meter_catalog_get(&s->catalog, "applied", 0, &next, f));
+	*out_next = (uint64_t)next;
+	return TF_OK;
+}
+
+static void
+tell(void *token, uint64_t offset)
+{
+	*(uint64_t *)token = offset;
+}
+
+static const struct tf_flow_ops flow_ops = {decide, apply, meter_publish, published, tell};
+
+static enum tf_err
+load_deliveries(struct meter_store *s, struct tf_fault *f)
+{
+	if (meter_ingest_init(&s->ingest))
+		return no_memory(f);
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db, "SELECT number, key FROM delivery", &q, f));
+	enum tf_err e;
+	while (!(e = tf_stmt_step(q, f))) {
+		struct meter_delivery_key key = {0};
+		struct tf_str k = tf_stmt_get_blob(q, 1);
+		if (k.n == sizeof key.bytes)
+			memcpy(key.bytes, k.p, k.n);
+		if (meter_ingest_known(&s->ingest, &key, (uint32_t)tf_stmt_get_i64(q, 0))) {
+			e = no_memory(f);
+			break;
+		}
+	}
+	tf_stmt_free(&q);
+	return e == TF_END ? TF_OK : e;
+}
+
+static enum tf_err
+open_catalog(struct meter_store *s, struct tf_fault *f)
+{
+	char *path = meter_store_path(s, "meter.db");
+	if (!path)
+		return no_memory(f);
+	enum tf_err e = meter_catalog_open(s->os, path, s->read_only, &s->catalog, f);
+	tf_free(path);
+	return e;
+}
+
+static enum tf_err
+open_log(struct meter_store *s, struct tf_fault *f)
+{
+	char *path = meter_store_path(s, "log");
+	if (!path)
+		return no_memory(f);
+	struct tf_log_options o = {.segment_bytes = 64u << 20, .read_only = s->read_only};
+	enum tf_err e = tf_log_open(s->os, path, &o, &s->log, f);
+	tf_free(path);
+	return e;
+}
+
+static enum tf_err
+make_dirs(struct meter_store *s, struct tf_fault *f)
+{
+	char *packs = meter_store_path(s, "packs");
+	if (!packs)
+		return no_memory(f);
+	enum tf_err e = tf_os_mkdirs(s->os, packs, f);
+	tf_free(packs);
+	return e ? e : tf_os_sync_dir(s->os, s->dir, f);
+}
+
+static enum tf_err
+open_writer(struct meter_store *s, const struct meter_store_options *o, struct tf_fault *f)
+{
+	TF_TRY(make_dirs(s, f));
+	TF_TRY(open_log(s, f));
+	TF_TRY(open_catalog(s, f));
+	TF_TRY(meter_catalog_load(&s->catalog, f));
+	TF_TRY(load_deliveries(s, f));
+	TF_TRY(meter_store_sweep(s, f));
+	struct tf_flow_options fo = {.publish_bytes = o->publish_bytes, .wait = o->wait};
+	return tf_flow_open(s->os, s->log, &flow_ops, &s->ingest, s, &fo, &s->flow, f);
+}
+
+enum tf_err
+meter_store_open(struct tf_os *os, const char *dir, const struct meter_store_options *o, struct meter_store **out,
+		 struct tf_fault *f)
+{
+	struct meter_store *s = tf_calloc(1, sizeof *s);
+	if (!s)
+		return no_memory(f);
+	s->os = os;
+	s->read_only = o->read_only;
+	s->dir = tf_strndup(dir, strlen(dir));
+	enum tf_err e = !s->dir ? no_memory(f) : o->read_only ? open_catalog(s, f) : open_writer(s, o, f);
+	if (e) {
+		meter_store_close(&s);
+		return tf_fault_wrap(f, e, "cannot open '%s'", dir);
+	}
+	*out = s;
+	return TF_OK;
+}
+
+void
+meter_store_close(struct meter_store **store)
+{
+	struct meter_store *s = *store;
+	if (!s)
+		return;
+	tf_flow_close(&s->flow);
+	meter_ingest_release(&s->ingest);
+	meter_catalog_close(&s->catalog);
+	tf_log_close(&s->log);
+	tf_free(s->dir);
+	tf_free(s);
+	*store = NULL;
+}
+
+static enum tf_err
+read_pack(struct meter_store *s, const struct meter_block_ref *ref, char *to, struct tf_fault *f)
+{
+	char *path = pack_path(s, ref->pack);
+	if (!path)
+		return no_memory(f);
+	struct tf_file *file = NULL;
+	enum tf_err e = tf_os_open(s->os, path, TF_OPEN_READ, &file, f);
+	if (!e)
+		e = tf_file_read_exact(file, to, ref->bytes, ref->offset, f);
+	tf_file_close(&file);
+	if (!e && XXH3_64bits(to, ref->bytes) != ref->hash)
+		e = tf_fault(f, TF_CORRUPT, "'%s': block of bucket %u at byte %" PRIu64 " fails its checksum", path,
+			     ref->bucket, ref->offset);
+	tf_free(path);
+	return e;
+}
+
+enum tf_err
+meter_store_read_block(struct meter_store *s, const struct meter_block_ref *ref, char **out, struct tf_fault *f)
+{
+	char *p = tf_malloc(ref->bytes);
+	if (!p)
+		return no_memory(f);
+	enum tf_err e = read_pack(s, ref, p, f);
+	if (e) {
+		tf_free(p);
+		return e;
+	}
+	*out = p;
+	return TF_OK;
+}
+
+static enum tf_err
+write_file(struct meter_store *s, const char *path, struct tf_str bytes, struct tf_fault *f)
+{
+	struct tf_file *file = NULL;
+	TF_TRY(tf_os_open(s->os, path, TF_OPEN_WRITE | TF_OPEN_CREATE | TF_OPEN_TRUNCATE, &file, f));
+	enum tf_err e = tf_file_write(file, bytes.p, bytes.n, 0, f);
+	if (!e)
+		e = tf_file_sync(file, f);
+	tf_file_close(&file);
+	return e;
+}
+
+enum tf_err
+meter_store_write_pack(struct meter_store *s, struct tf_str bytes, uint32_t *out_pack, struct tf_fault *f)
+{
+	int64_t next;
+	TF_TRY(meter_catalog_get(&s->catalog, "next_pack", 1, &next, f));
+	char *path = pack_path(s, (uint32_t)next), *dir = meter_store_path(s, "packs");
+	enum tf_err e = path && dir ? write_file(s, path, bytes, f) : no_memory(f);
+	if (!e)
+		e = tf_os_sync_dir(s->os, dir, f);
+	tf_free(path);
+	tf_free(dir);
+	if (!e)
+		*out_pack = (uint32_t)next;
+	return e;
+}
+
+struct sweep {
+	struct meter_store *s;
+	struct tf_stmt *used;
+	struct tf_fault *f;
+};
+
+static enum tf_err
+sweep_entry(void *ctx, const char *name, bool is_dir)
+{
+	struct sweep *w = ctx;
+	unsigned pack;
+	char tail;
+	if (is_dir || sscanf(name, "%10u.pac%c", &pack, &tail) != 2)
+		return TF_OK;
+	tf_stmt_i64(w->used, 1, pack);
+	enum tf_err e = tf_stmt_step(w->used, w->f);
+	tf_stmt_reset(w->used);
+	if (e != TF_END)
+		return e;
+	char *path = pack_path(w->s, pack);
+	e = path ? tf_os_unlink(w->s->os, path, w->f) : no_memory(w->f);
+	tf_free(path);
+	return e;
+}
+
+enum tf_err
+meter_store_sweep(struct meter_store *s, struct tf_fault *f)
+{
+	char *dir = meter_store_path(s, "packs");
+	struct sweep w = {s, NULL, f};
+	enum tf_err e = dir ? tf_sql_prepare(s->catalog.db, "SELECT 1 FROM block WHERE pack=? LIMIT 1", &w.used, f)
+			    : no_memory(f);
+	if (!e)
+		e = tf_os_list(s->os, dir, sweep_entry, &w, f);
+	tf_stmt_free(&w.used);
+	tf_free(dir);
+	return e;
+}
