@@ -14,17 +14,17 @@ demo: all ## simulate, load, tier, bill and verify on a fresh directory; FILES=.
 
 check: ## everything a commit must pass; ends with "N passed, N failed, N skipped"
 	@tools/deps.sh check
-	@[ ! -x tools/duckdb.sh ] || tools/duckdb.sh
+	@tools/duckdb.sh
 	@tools/check.sh
 
 check-long: ## check with 1,000 kill seeds and a minute per fuzz target
 	@tools/deps.sh check
-	@[ ! -x tools/duckdb.sh ] || tools/duckdb.sh
+	@tools/duckdb.sh
 	@tools/check.sh --long
 
 mutants: ## take each safeguard away (test/mutants) and see the suite fail on every one
 	@tools/deps.sh check
-	@[ ! -x tools/duckdb.sh ] || tools/duckdb.sh
+	@tools/duckdb.sh
 	@tools/mutants.sh
 
 bench: all ## measured figures, each beside a peer or a limit of the same run
@@ -53,4 +53,4 @@ deps:
 	@tools/deps.sh build
 
 duckdb: deps
-	@[ ! -x tools/duckdb.sh ] || tools/duckdb.sh
+	@tools/duckdb.sh

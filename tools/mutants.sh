@@ -19,7 +19,7 @@ trap 'exit 130' INT TERM
 git ls-files -co --exclude-standard -z | while IFS= read -r -d '' f; do
 	[ -e "$f" ] || [ -L "$f" ] && printf '%s\0' "$f"
 done | tar -c --null --no-recursion -T - | tar -x -C "$copy"
-[ ! -d node_modules ] || ln -s "$root/node_modules" "$copy/node_modules"
+[ ! -d .deps ] || ln -s "$root/.deps" "$copy/.deps"
 mkdir -p build-check
 cd "$copy" || exit 2
 
