@@ -18,6 +18,10 @@ struct meter_bad {
 	struct tf_str rule;   /* stable short name: "nem12-interval-count", "local-time-missing" */
 	struct tf_str text;   /* what is wrong, one sentence, quoting the value */
 	struct tf_str bytes;  /* the record, byte for byte, line end included */
+	/* What must stand before bytes so that they can be read again alone: NEM12's 100 and 200 records, a CSV's
+	 * header.
+	 */
+	struct tf_str context;
 };
 
 struct meter_sink {

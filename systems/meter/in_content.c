@@ -1,0 +1,169 @@
+/* Recognition by content, and the way from one member's bytes to its parser.
+ *
+ * The first line decides (or the first HEAD_MAX bytes): "100," is NEM12 or NEM13, anything else with a separator is
+ * CSV. An option may name the format instead. */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "in_parts.h"
+
+#define HEAD_MAX ((size_t)64 << 10)
+
+void
+in_content_init(struct in_content *t, struct in_ctx *c)
+{
+	*t = (struct in_content){.c = c};
+	tf_buf_init(&t->head, 0);
+	in_lines_init(&t->lines);
+}
+
+static void
+close_parser(struct in_content *t)
+{
+	if (t->parser)
+		t->format->free(t->parser);
+	t->parser = NULL;
+	t->format = NULL;
+	t->skip = false;
+	tf_buf_reset(&t->head);
+	in_lines_release(&t->lines);
+	in_lines_init(&t->lines);
+}
+
+void
+in_content_release(struct in_content *t)
+{
+	close_parser(t);
+	tf_buf_release(&t->head);
+	in_lines_release(&t->lines);
+}
+
+static const struct in_format *
+named_format(struct tf_str name)
+{
+	static const struct {
+		const char *name;
+		const struct in_format *format;
+	} formats[] = {{"nem12", &in_nem12}, {"nem13", &in_nem12}, {"csv", &in_csv}};
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (tf_str_eq(name, tf_str(formats[i].name)))
+			return formats[i].format;
+	return NULL;
+}
+
+static enum tf_err
+unknown(struct tf_str head, const char *what, struct tf_fault *f)
+{
+	char quote[48];
+	size_t n = head.n < sizeof(quote) - 1 ? head.n : sizeof(quote) - 1;
+	for (size_t i = 0; i < n; i++)
+		quote[i] = head.p[i] >= ' ' && head.p[i] < 0x7f ? head.p[i] : '.';
+	quote[n] = 0;
+	return tf_fault(f, TF_UNSUPPORTED, "unknown format%s: it starts '%s'", what, quote);
+}
+
+/* What the head is; *out stays NULL while more bytes are needed. */
+static enum tf_err
+recognise(struct tf_str head, bool all, const struct in_format **out, struct tf_fault *f)
+{
+	bool full = all || head.n >= HEAD_MAX;
+	if (head.n > HEAD_MAX)
+		head.n = HEAD_MAX;
+	struct tf_str text = head;
+	if (tf_str_starts(text, TF_STR("\xff\xfe")) || tf_str_starts(text, TF_STR("\xfe\xff")))
+		return unknown(head, " (UTF-16; UTF-8 is read)", f);
+	if (tf_str_starts(text, TF_STR("\xef\xbb\xbf")))
+		text.p += 3, text.n -= 3;
+	while (text.n && strchr(" \t\r\n", text.p[0]) && text.p[0])
+		text.p++, text.n--;
+	const char *end = text.n ? memchr(text.p, '\n', text.n) : NULL;
+	if (!end && !full)
+		return TF_OK;
+	if (end)
+		text.n = (size_t)(end - text.p);
+	if (!text.n || memchr(text.p, 0, text.n))
+		return text.n ? unknown(head, "", f) : tf_fault(f, TF_UNSUPPORTED, "the file is empty");
+	*out = tf_str_starts(text, TF_STR("100,")) ? &in_nem12 : &in_csv;
+	return TF_OK;
+}
+
+static enum tf_err
+pass(struct in_content *t, struct tf_str bytes, struct tf_fault *f)
+{
+	enum tf_err e;
+	if (t->format->line)
+		e = in_lines_feed(&t->lines, bytes, t->c, t->format->line, t->parser, f);
+	else
+		e = t->format->feed(t->parser, bytes, f);
+	if (t->format->detail)
+		snprintf(t->name, sizeof(t->name), "%s", t->format->detail(t->parser));
+	return e;
+}
+
+static enum tf_err
+start(struct in_content *t, bool all, struct tf_fault *f)
+{
+	struct tf_str head = tf_buf_view(&t->head);
+	const struct in_format *format = named_format(t->c->o.format);
+	if (!format)
+		TF_TRY(recognise(head, all, &format, f));
+	if (!format)
+		return TF_OK;
+	TF_TRY(format->open(t->c, &t->parser, f));
+	t->format = format;
+	const char *name = format->name;
+	if (format == &in_nem12 && memmem(head.p, head.n < 16 ? head.n : 16, "NEM13", 5))
+		name = "nem13";
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	enum tf_err e = pass(t, head, f);
+	tf_buf_release(&t->head);
+	return e;
+}
+
+/* Inside a zip an unknown member is one bad record, and the next member is read. */
+static enum tf_err
+skip_unknown(struct in_content *t, struct tf_fault *f)
+{
+	struct tf_fault why = {0};
+	if (f)
+		why = *f;
+	struct in_place at = {.line = 1, .bytes = tf_buf_view(&t->head)};
+	t->skip = true;
+	return in_bad(t->c, &at, IN_UNRECOGNISED, f, "%s", why.text);
+}
+
+enum tf_err
+in_content_feed(struct in_content *t, struct tf_str bytes, struct tf_fault *f)
+{
+	enum tf_err e;
+	if (t->skip)
+		return TF_OK;
+	if (t->parser) {
+		e = pass(t, bytes, f);
+	} else {
+		tf_buf_str(&t->head, bytes);
+		if (t->head.err)
+			return tf_fault(f, t->head.err, "cannot keep the first bytes");
+		e = start(t, false, f);
+	}
+	return e == TF_UNSUPPORTED && t->c->member.n ? skip_unknown(t, f) : e;
+}
+
+enum tf_err
+in_content_finish(struct in_content *t, bool cut, struct tf_fault *f)
+{
+	enum tf_err e = TF_OK;
+	if (!t->parser && !t->skip)
+		e = start(t, true, f);
+	if (e == TF_OK && t->parser && t->format->line) {
+		e = in_lines_finish(&t->lines, cut, t->c, t->format->line, t->parser, f);
+		if (t->format->detail)
+			snprintf(t->name, sizeof(t->name), "%s", t->format->detail(t->parser));
+	}
+	if (e == TF_OK && t->parser)
+		e = t->format->finish(t->parser, cut, f);
+	if (e == TF_UNSUPPORTED && t->c->member.n)
+		e = skip_unknown(t, f);
+	close_parser(t);
+	return e;
+}

@@ -1,0 +1,132 @@
+/* What the parsers share; not for use outside systems/meter/in*.
+ *
+ * Shape: in.c unpacks (in_unpack) and hands each member's bytes to a content (in_content), which recognises the format
+ * and drives one parser. A parser takes lines or bytes and gives runs and bad records to the sink through a context.
+ * Thread rule: one thread per meter_in. Ownership: a parser keeps no bytes it is given beyond the call, but copies. */
+#pragma once
+#include "base/buf.h"
+#include "in.h"
+
+enum in_rule {
+#define X(name, text, meaning) IN_##name,
+#include "in_rules.def"
+#undef X
+	IN_RULE_COUNT
+};
+
+/* "nem12-interval-count" */
+const char *in_rule_text(enum in_rule rule);
+
+/* One source being read. */
+struct in_ctx {
+	struct meter_in_options o; /* its strings outlive the parser */
+	struct meter_sink sink;
+	struct tf_str member; /* inside a zip */
+	struct tf_str base;   /* base name of the file or member, without .gz .csv ...: the default meter */
+};
+
+/* Where a record stands. */
+struct in_place {
+	uint64_t line;
+	uint32_t field;
+	bool unfinished; /* the source ended inside it: the rule becomes "truncated" */
+	struct tf_str bytes, context;
+};
+
+/* Gives a bad record to the sink; returns the sink's error. */
+enum tf_err in_bad(const struct in_ctx *c, const struct in_place *at, enum in_rule rule, struct tf_fault *f,
+		   const char *fmt, ...) TF_PRINTF(5, 6);
+
+struct in_line {
+	struct tf_str text;  /* without its end */
+	struct tf_str bytes; /* with it */
+	uint64_t number;     /* from 1 */
+	bool whole;          /* it had a line end */
+};
+typedef enum tf_err in_line_fn(void *parser, const struct in_line *line, struct tf_fault *f);
+
+/* Splits chunks into lines (LF or CRLF); no copy where a line lies inside one chunk. A UTF-8 byte order mark before the
+ * first line is dropped. */
+struct in_lines {
+	struct tf_buf part; /* the line begun */
+	uint64_t number;    /* lines given so far */
+	uint64_t dropped;   /* bytes of the line begun beyond METER_LINE_MAX */
+};
+void in_lines_init(struct in_lines *l);
+void in_lines_release(struct in_lines *l);
+enum tf_err in_lines_feed(struct in_lines *l, struct tf_str bytes, const struct in_ctx *c, in_line_fn *each,
+			  void *parser, struct tf_fault *f) TF_MUST_USE;
+/* The last line, where it had no end. cut: the source is known to be incomplete, so that line is bad. */
+enum tf_err in_lines_finish(struct in_lines *l, bool cut, const struct in_ctx *c, in_line_fn *each, void *parser,
+			    struct tf_fault *f) TF_MUST_USE;
+
+/* One format. Either line or feed is set. finish comes once, after the last byte; cut: the source ended early. */
+struct in_format {
+	const char *name;
+	enum tf_err (*open)(struct in_ctx *c, void **out, struct tf_fault *f);
+	in_line_fn *line;
+	enum tf_err (*feed)(void *parser, struct tf_str bytes, struct tf_fault *f);
+	enum tf_err (*finish)(void *parser, bool cut, struct tf_fault *f);
+	void (*free)(void *parser);
+	/* Finer name once known ("csv-wide"); NULL: name. */
+	const char *(*detail)(const void *parser);
+};
+extern const struct in_format in_nem12, in_csv, in_jsonl, in_espi, in_cim;
+
+/* One member's bytes: recognises the format, then drives its parser. */
+struct in_content {
+	struct in_ctx *c;
+	struct tf_buf head;
+	const struct in_format *format;
+	void *parser;
+	struct in_lines lines;
+	bool skip;
+	char name[16]; /* of the last format recognised */
+};
+void in_content_init(struct in_content *t, struct in_ctx *c);
+void in_content_release(struct in_content *t);
+/* TF_UNSUPPORTED where the bytes are in no known format. */
+enum tf_err in_content_feed(struct in_content *t, struct tf_str bytes, struct tf_fault *f) TF_MUST_USE;
+enum tf_err in_content_finish(struct in_content *t, bool cut, struct tf_fault *f) TF_MUST_USE;
+
+/* gzip (several members) and zip (stored and deflated members), unpacked as they come. Limits: what comes out is at
+ * most IN_UNPACK_RATIO times what went in once past IN_UNPACK_FREE, and IN_UNPACK_MAX in all. */
+#define IN_UNPACK_RATIO 500u
+#define IN_UNPACK_FREE  ((uint64_t)64 << 20)
+#define IN_UNPACK_MAX   ((uint64_t)1 << 40)
+struct in_unpack;
+struct in_unpack_to {
+	void *ctx;
+	/* A zip member starts. Not called for gzip. */
+	enum tf_err (*begin)(void *ctx, struct tf_str name, struct tf_fault *f);
+	enum tf_err (*data)(void *ctx, struct tf_str bytes, struct tf_fault *f);
+	/* cut: the member is damaged or incomplete. */
+	enum tf_err (*end)(void *ctx, bool cut, struct tf_fault *f);
+	/* Something cannot be unpacked; what can be is still given. */
+	enum tf_err (*bad)(void *ctx, struct tf_str member, const char *text, struct tf_fault *f);
+};
+enum tf_err in_unpack_new(bool zip, const struct in_unpack_to *to, struct in_unpack **out,
+			  struct tf_fault *f) TF_MUST_USE;
+enum tf_err in_unpack_feed(struct in_unpack *u, struct tf_str bytes, struct tf_fault *f) TF_MUST_USE;
+enum tf_err in_unpack_finish(struct in_unpack *u, struct tf_fault *f) TF_MUST_USE;
+void in_unpack_free(struct in_unpack **u);
+
+/* A decimal number to steps: value x 10^exponent, rounded half to even. Blanks around are ignored, an exponent (1e-3)
+ * is read; dot is '.' or ',' (then both are taken). */
+enum in_number { IN_NUMBER_OK, IN_NUMBER_EMPTY, IN_NUMBER_BAD, IN_NUMBER_RANGE };
+enum in_number in_decimal(struct tf_str s, char dot, int exponent, int64_t *out) TF_MUST_USE;
+
+/* "kWh" -> METER_WH and 3, any letter case; false when unknown. */
+bool in_unit(struct tf_str s, enum meter_unit *out_unit, int8_t *out_exponent);
+/* "A", "S14", "F51/79", with method and reason where said; false when it is none. */
+bool in_quality(struct tf_str s, struct meter_quality *out);
+/* What a meter id or a channel name may be. */
+bool in_name_ok(struct tf_str s, size_t max);
+/* "15min", "15 min", "PT30M", "1h", "900s", "900" (seconds) -> seconds; false when it is none. */
+bool in_interval(struct tf_str s, uint32_t *out_s);
+
+/* The instant of a timestamp: ISO 8601 with or without offset, or Unix seconds (10 digits) or milliseconds (13).
+ * Without offset it is local to the zone; of an hour that comes twice, the first instant after *last is meant, where
+ * there is one. TF_NOT_FOUND: skipped by a clock change. TF_INVALID: not a time. */
+enum tf_err in_when(struct tf_str s, const struct tf_zone *zone, tf_time last, tf_time *out) TF_MUST_USE;
+#define IN_NO_TIME INT64_MIN
