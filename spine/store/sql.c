@@ -200,8 +200,9 @@ configure(struct tf_sql *db, const struct tf_sql_options *o, struct tf_fault *f)
 	sqlite3_db_config(db->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 	snprintf(sql, sizeof sql,
 		 "PRAGMA page_size=%u; PRAGMA cache_size=-%llu; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
-		 "PRAGMA secure_delete=OFF; PRAGMA trusted_schema=OFF; PRAGMA journal_size_limit=%u;%s",
-		 page, (unsigned long long)(cache >> 10), WAL_KEEP_BYTES, db->vfs ? "PRAGMA temp_store=MEMORY;" : "");
+		 "PRAGMA secure_delete=OFF; PRAGMA trusted_schema=OFF; PRAGMA journal_size_limit=%u;%s%s",
+		 page, (unsigned long long)(cache >> 10), WAL_KEEP_BYTES, db->vfs ? "PRAGMA temp_store=MEMORY;" : "",
+		 o->read_only ? "PRAGMA query_only=ON;" : "");
 	TF_TRY(tf_sql_exec(db, sql, f));
 	if (!o->read_only)
 		TF_TRY(set_journal(db, f));
@@ -224,7 +225,8 @@ connect_file(struct tf_sql *db, bool read_only, struct tf_fault *f)
 	if (db->os != tf_os_real())
 		TF_TRY(tf_sql_vfs_new(db->os, &db->vfs, f));
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-	flags |= read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	/* A reader opens for writing too, where it may: so the last one to close tidies the WAL and its index away. */
+	flags |= SQLITE_OPEN_READWRITE | (read_only ? 0 : SQLITE_OPEN_CREATE);
 	int rc = sqlite3_open_v2(db->path, &db->db, flags, db->vfs ? tf_sql_vfs_name(db->vfs) : NULL);
 	if (db->vfs)
 		tf_sql_vfs_hide(db->vfs);
@@ -243,7 +245,9 @@ open_file(struct tf_sql *db, const struct tf_sql_options *o, const struct tf_sql
 	if (there && (there != TF_NOT_FOUND || o->read_only))
 		return tf_fault_wrap(f, there, "cannot open '%s'", db->path);
 	TF_TRY(connect_file(db, o->read_only, f));
-	TF_TRY(configure(db, o, f));
+	enum tf_err e = configure(db, o, f);
+	if (e)
+		return tf_fault_wrap(f, e, "cannot open '%s'", db->path);
 	TF_TRY(migrate(db, o->read_only, m, m_count, f));
 	return there == TF_NOT_FOUND ? tf_os_sync_dir(db->os, dir, f) : TF_OK;
 }

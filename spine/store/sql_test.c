@@ -227,6 +227,24 @@ a_failing_migration_leaves_the_version_before(void **state)
 	assert_int_equal(number(w, w->db, "SELECT count(*) FROM sqlite_schema WHERE name = 'five'"), 0);
 }
 
+static uint64_t
+size_of(struct world *w, const char *suffix)
+{
+	char path[80];
+	struct tf_stat st;
+	snprintf(path, sizeof path, "%s%s", w->path, suffix);
+	return tf_os_stat(w->os, path, &st, NULL) == TF_OK ? st.size : 0;
+}
+
+static bool
+is_there(struct world *w, const char *suffix)
+{
+	char path[80];
+	struct tf_stat st;
+	snprintf(path, sizeof path, "%s%s", w->path, suffix);
+	return tf_os_stat(w->os, path, &st, NULL) == TF_OK;
+}
+
 static void
 a_reader_sees_commits_beside_the_writer_and_cannot_write(void **state)
 {
@@ -245,7 +263,10 @@ a_reader_sees_commits_beside_the_writer_and_cannot_write(void **state)
 	tf_stmt_free(&s);
 	assert_int_equal(number(w, reader, "SELECT count(*) FROM day"), 2);
 	assert_int_equal(tf_sql_exec(reader, "INSERT INTO day VALUES (9, 9, 9)", &w->f), TF_DENIED);
+	tf_sql_close(&w->db);
 	tf_sql_close(&reader);
+	assert_false(is_there(w, "-wal"));
+	assert_false(is_there(w, "-shm"));
 }
 
 static void
@@ -300,15 +321,6 @@ many_rows(struct world *w, int accounts)
 	tf_stmt_free(&s);
 }
 
-static uint64_t
-size_of(struct world *w, const char *suffix)
-{
-	char path[80];
-	struct tf_stat st;
-	snprintf(path, sizeof path, "%s%s", w->path, suffix);
-	return tf_os_stat(w->os, path, &st, NULL) == TF_OK ? st.size : 0;
-}
-
 static void
 a_checkpoint_folds_the_wal_and_close_removes_it(void **state)
 {
@@ -319,10 +331,7 @@ a_checkpoint_folds_the_wal_and_close_removes_it(void **state)
 	assert_int_equal(size_of(w, "-wal"), 0);
 	exec(w, "INSERT INTO day VALUES (-1, 1, 1)");
 	tf_sql_close(&w->db);
-	struct tf_stat st;
-	char wal[80];
-	snprintf(wal, sizeof wal, "%s-wal", w->path);
-	assert_int_equal(tf_os_stat(w->os, wal, &st, NULL), TF_NOT_FOUND);
+	assert_false(is_there(w, "-wal"));
 	open_db(w);
 	assert_int_equal(number(w, w->db, "SELECT count(*) FROM day"), 2001);
 }
