@@ -123,7 +123,9 @@ take_unit_off(struct in_csv_head *h)
 	int8_t exponent;
 	char *at = strrchr(h->name, '_');
 	const char *word = at ? at + 1 : h->name;
-	if (h->has_unit || strlen(word) < 2 || !strcmp(word, "count") || !in_unit(tf_str(word), &unit, &exponent))
+	if (h->has_unit || !in_unit(tf_str(word), &unit, &exponent) || !strcmp(word, "count"))
+		return;
+	if (!at && strlen(word) < 2 + (strcmp(word, "wh") != 0)) /* a short name may as well be a meter's: "M3", "KA" */
 		return;
 	if (!at)
 		memcpy(h->name, "value", sizeof("value"));

@@ -4,17 +4,17 @@
 #pragma once
 #include "in_parts.h"
 
-/* What a value with f decimals is multiplied by, so that it comes out in steps; entry 8 stands for "no dot".
- * 0: more decimals than the step has, or too many digits in all. */
+/* What a value with f decimals is multiplied by, so that it comes out in steps; entry 7 stands for "no dot" (seven bytes
+ * have no room for seven decimals and a dot). 0: more decimals than the step has. */
 struct in_scale {
-	int64_t by[9];
+	int64_t by[8];
 };
 
 static inline void
 in_scale_init(struct in_scale *s, int exponent)
 {
-	for (int f = 0; f < 9; f++) {
-		int up = exponent - (f == 8 ? 0 : f);
+	for (int f = 0; f < 8; f++) {
+		int up = exponent - (f == 7 ? 0 : f);
 		s->by[f] = up >= 0 && up <= 8 ? 1 : 0;
 		for (int i = 0; s->by[f] && i < up; i++)
 			s->by[f] *= 10;
@@ -46,23 +46,25 @@ in_fast_values(const char **at, const char *end, char sep, const struct in_scale
 		x = (x - ones) & ~x & tops;
 		if (!x)
 			break;
-		unsigned bits = (unsigned)__builtin_ctzll(x) & ~7u; /* 8 x length */
+		unsigned bits = (unsigned)__builtin_ctzll(x) & 0x38; /* 8 x length */
 		if (!bits)
 			break;
+		const char *next = p + (bits >> 3) + 1;
 		w <<= 64 - bits;
 		x = w ^ dots;
 		x = (x - ones) & ~x & tops;
 		x &= 0 - x; /* top bit of the dot's byte, or 0 */
 		uint64_t before = w & ((x >> 7) - 1), after = w & ~((x << 1) - 1);
-		unsigned dot = x != 0, f = x ? (unsigned)__builtin_clzll(x) >> 3 : 8;
-		bits -= 8 * dot;
-		w = before << (8 * dot) | after;
+		unsigned dot_bits = (x != 0) * 8u;
+		w = before << dot_bits | after;
+		bits -= dot_bits;
 		w |= 0x3030303030303030 >> bits;
 		w ^= 0x3030303030303030;
-		if (((w | (w + 0x0606060606060606)) & 0xf0f0f0f0f0f0f0f0) || !bits || !scale->by[f])
+		int64_t by = scale->by[__builtin_clzll(x | 1) >> 3];
+		if ((((w | (w + 0x0606060606060606)) & 0xf0f0f0f0f0f0f0f0) != 0) | !bits | !by)
 			break;
-		out[i] = (int64_t)in_eight_digits(w) * scale->by[f];
-		p = p + (bits >> 3) + dot + 1;
+		out[i] = (int64_t)in_eight_digits(w) * by;
+		p = next;
 	}
 	*at = p;
 	return i;
