@@ -17,7 +17,7 @@ rule() { # NAME FOUND: FOUND empty means kept
 
 sources() { git ls-files -co --exclude-standard -- "$@" | grep -E '\.[ch]$' | while read -r f; do [ -L "$f" ] || echo "$f"; done; }
 all=$(sources .)
-product=$(sources spine systems cmd | grep -v '_test\.c$')
+product=$(sources spine systems cmd | grep -vE '_test\.c$|/test/')
 
 rule "no include climbs out of its folder" "$(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"\.\./' $all)"
 rule "no function or object is declared by hand with extern" \
