@@ -1,0 +1,994 @@
+/* The log's contract, on the kernel and on the simulated os. */
+#include <unistd.h>
+
+#include "os/sim.h"
+#include "store/log_testing.h"
+
+struct world {
+	struct tf_os *os;
+	char dir[200];
+	size_t stride; /* of sweeps over bytes: the kernel's syncs take their time */
+};
+
+static struct tf_fault fault;
+
+static int
+sim_setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	w->os = tf_sim_new(&(struct tf_sim_options){.seed = 7});
+	w->stride = 1;
+	snprintf(w->dir, sizeof(w->dir), "data/log");
+	*state = w;
+	return 0;
+}
+
+static int
+sim_teardown(void **state)
+{
+	struct world *w = *state;
+	tf_sim_free(&w->os);
+	free(w);
+	return 0;
+}
+
+static int
+real_setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	const char *tmp = getenv("TMPDIR");
+	w->os = tf_os_real();
+	w->stride = 29;
+	snprintf(w->dir, sizeof(w->dir), "%s/tenfold-log-XXXXXX", tmp ? tmp : P_tmpdir);
+	if (!mkdtemp(w->dir))
+		return -1;
+	strcat(w->dir, "/log");
+	*state = w;
+	return 0;
+}
+
+struct clearing {
+	struct tf_os *os;
+	const char *dir;
+};
+
+static enum tf_err
+clear_entry(void *ctx, const char *name, bool is_dir)
+{
+	struct clearing *c = ctx;
+	char path[400];
+	snprintf(path, sizeof(path), "%s/%s", c->dir, name);
+	if (!is_dir)
+		return tf_os_unlink(c->os, path, NULL);
+	struct clearing below = {c->os, path};
+	TF_TRY(tf_os_list(c->os, path, clear_entry, &below, NULL));
+	return tf_os_rmdir(c->os, path, NULL);
+}
+
+static int
+real_teardown(void **state)
+{
+	struct world *w = *state;
+	*strrchr(w->dir, '/') = 0;
+	struct clearing c = {w->os, w->dir};
+	enum tf_err e = tf_os_list(w->os, w->dir, clear_entry, &c, NULL);
+	rmdir(w->dir);
+	free(w);
+	return e == TF_OK ? 0 : -1;
+}
+
+static struct tf_log *
+open_log(struct world *w, const struct tf_log_options *o)
+{
+	struct tf_log *log = NULL;
+	MUST(tf_log_open(w->os, w->dir, o, &log, &fault));
+	return log;
+}
+
+static void
+sync_log(struct tf_log *log)
+{
+	MUST(tf_log_sync(log, &fault));
+}
+
+/* A file of the log, held so that a test can change it. */
+struct image {
+	char path[300];
+	char *p;
+	size_t n;
+};
+
+static struct image
+image_of(struct world *w, const char *name)
+{
+	struct image i = {0};
+	snprintf(i.path, sizeof(i.path), "%s/%s", w->dir, name);
+	MUST(tf_os_read_file(w->os, i.path, 16 << 20, &i.p, &i.n, &fault));
+	return i;
+}
+
+/* Puts the first n bytes of an image back, in place. */
+static void
+image_put(struct world *w, const struct image *i, size_t n)
+{
+	struct tf_file *file;
+	MUST(tf_os_open(w->os, i->path, TF_OPEN_CREATE | TF_OPEN_TRUNCATE, &file, &fault));
+	MUST(tf_file_write(file, i->p, n, 0, &fault));
+	MUST(tf_file_sync(file, &fault));
+	tf_file_close(&file);
+}
+
+static void
+image_free(struct image *i)
+{
+	tf_free(i->p);
+}
+
+#define SEGMENT_0 "0/00000000000000000000.log"
+
+struct naming {
+	int wanted;
+	char name[40];
+};
+
+static enum tf_err
+name_entry(void *ctx, const char *name, bool is_dir)
+{
+	struct naming *n = ctx;
+	if (n->wanted-- == 0)
+		snprintf(n->name, sizeof(n->name), "0/%.30s", name);
+	return TF_OK;
+}
+
+/* The i-th segment of partition 0. */
+static struct naming
+segment_name(struct world *w, int i)
+{
+	struct naming n = {.wanted = i};
+	char path[300];
+	snprintf(path, sizeof(path), "%s/0", w->dir);
+	MUST(tf_os_list(w->os, path, name_entry, &n, &fault));
+	assert_true(n.wanted < 0);
+	return n;
+}
+
+static void
+a_record_comes_back_once_it_is_synced(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, NULL);
+	struct tf_log_reader *r;
+	struct tf_log_record record;
+	uint64_t offset;
+	tf_time before = tf_os_now(w->os);
+	MUST(tf_log_append(log, 0, 42, TF_STR("hello"), &offset, &fault));
+	assert_int_equal(offset, 0);
+	MUST(tf_log_read(log, 0, 0, &r, &fault));
+	assert_int_equal(tf_log_next(r, &record, &fault), TF_END);
+	assert_int_equal(tf_log_synced(log, 0), 0);
+	sync_log(log);
+	assert_int_equal(tf_log_synced(log, 0), 1);
+	MUST(tf_log_next(r, &record, &fault));
+	assert_int_equal(record.offset, 0);
+	assert_int_equal(record.type, 42);
+	assert_true(record.time >= before && record.time <= tf_os_now(w->os));
+	assert_true(tf_str_eq(record.bytes, TF_STR("hello")));
+	assert_int_equal(tf_log_next(r, &record, &fault), TF_END);
+	MUST(tf_log_append(log, 0, 43, TF_STR(""), NULL, &fault));
+	sync_log(log);
+	MUST(tf_log_next(r, &record, &fault));
+	assert_int_equal(record.offset, 1);
+	assert_int_equal(record.bytes.n, 0);
+	tf_log_reader_close(&r);
+	tf_log_close(&log);
+}
+
+static void
+records_survive_closing_and_rolling(void **state)
+{
+	struct world *w = *state;
+	struct tf_log_options o = {.segment_bytes = 40 << 10};
+	for (int round = 0; round < 4; round++) {
+		struct tf_log *log = open_log(w, &o);
+		assert_int_equal(tf_log_end(log, 0), round * 50);
+		append_many(log, 0, 50, true);
+		sync_log(log);
+		expect(log, 0, 0, (uint64_t)(round + 1) * 50, true);
+		tf_log_close(&log);
+	}
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.read_only = true});
+	uint64_t records;
+	MUST(tf_log_verify(log, &records, &fault));
+	assert_int_equal(records, 200);
+	tf_log_close(&log);
+}
+
+static void
+a_reader_starts_at_any_offset(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.segment_bytes = 3000});
+	append_many(log, 0, 100, false);
+	sync_log(log);
+	for (uint64_t from = 0; from <= 100; from++)
+		expect(log, 0, from, 100, false);
+	struct tf_log_reader *r;
+	assert_int_equal(tf_log_read(log, 0, 101, &r, &fault), TF_INVALID);
+	tf_log_close(&log);
+}
+
+static void
+a_far_offset_and_time_are_found_by_waypoints(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, NULL);
+	append_many(log, 0, 2000, true);
+	sync_log(log);
+	for (uint64_t from = 1999; from > 100; from -= 97)
+		expect(log, 0, from, 2000, true);
+	expect(log, 0, 1000, 2000, true);
+	tf_log_close(&log);
+}
+
+static void
+partitions_have_their_own_offsets(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.partitions = 3});
+	append_many(log, 2, 7, false);
+	append_many(log, 0, 2, false);
+	sync_log(log);
+	assert_int_equal(tf_log_end(log, 1), 0);
+	assert_int_equal(tf_log_append(log, 3, 0, TF_STR("x"), NULL, &fault), TF_INVALID);
+	tf_log_close(&log);
+	assert_int_equal(tf_log_open(w->os, w->dir, &(struct tf_log_options){.partitions = 2}, &log, &fault),
+			 TF_CONFLICT);
+	log = open_log(w, NULL);
+	assert_int_equal(tf_log_partitions(log), 3);
+	expect(log, 0, 0, 2, false);
+	expect(log, 1, 0, 0, false);
+	expect(log, 2, 0, 7, false);
+	tf_log_close(&log);
+}
+
+static void
+what_was_not_synced_is_not_seen(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, NULL);
+	append_many(log, 0, 3, false);
+	sync_log(log);
+	append_many(log, 0, 4, false);
+	expect(log, 0, 0, 3, false);
+	expect(log, 0, 3, 3, false);
+	struct tf_log_reader *r;
+	struct tf_log_record record;
+	MUST(tf_log_read(log, 0, 6, &r, &fault));
+	assert_int_equal(tf_log_next(r, &record, &fault), TF_END);
+	sync_log(log);
+	MUST(tf_log_next(r, &record, &fault));
+	check_record(&record, 0, 6, false);
+	tf_log_reader_close(&r);
+	append_many(log, 0, 1, false);
+	tf_log_close(&log);
+	log = open_log(w, NULL);
+	expect(log, 0, 0, 7, false);
+	tf_log_close(&log);
+}
+
+static void
+bad_calls_are_refused_and_break_nothing(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = NULL;
+	struct tf_log_options only = {.read_only = true};
+	assert_int_equal(tf_log_open(w->os, w->dir, &only, &log, &fault), TF_NOT_FOUND);
+	assert_int_equal(tf_log_open(w->os, w->dir, &(struct tf_log_options){.partitions = 9999}, &log, &fault),
+			 TF_INVALID);
+	log = open_log(w, &(struct tf_log_options){.record_bytes_max = 10});
+	assert_int_equal(tf_log_append(log, 0, 0, TF_STR("elevenbytes"), NULL, &fault), TF_TOO_LARGE);
+	MUST(tf_log_append(log, 0, 0, TF_STR("ten bytes."), NULL, &fault));
+	sync_log(log);
+	struct tf_log *reader = open_log(w, &only);
+	assert_int_equal(tf_log_append(reader, 0, 0, TF_STR("x"), NULL, &fault), TF_DENIED);
+	assert_int_equal(tf_log_sync(reader, &fault), TF_DENIED);
+	assert_int_equal(tf_log_trim(reader, 0, 1, &fault), TF_DENIED);
+	assert_int_equal(tf_log_consumer_set(reader, TF_STR("c"), 0, 1, &fault), TF_DENIED);
+	tf_log_close(&reader);
+	tf_log_close(&log);
+	tf_log_close(&log);
+}
+
+static void
+there_is_one_writer(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, NULL), *second = NULL;
+	assert_int_equal(tf_log_open(w->os, w->dir, NULL, &second, &fault), TF_BUSY);
+	assert_null(second);
+	tf_log_close(&log);
+	log = open_log(w, NULL);
+	tf_log_close(&log);
+}
+
+/* -- torn tails and damage -- */
+
+/* Five records synced one by one (or in one batch), a sixth behind them; marks as they were after the fifth (or at the
+ * start). */
+struct torn {
+	struct image segment, marks;
+	size_t five, six;
+};
+
+static struct torn
+torn_setup(struct world *w, bool one_batch, bool first_marks)
+{
+	struct torn t = {0};
+	struct tf_log *log = open_log(w, NULL);
+	tf_log_close(&log);
+	if (first_marks)
+		t.marks = image_of(w, "synced");
+	log = open_log(w, NULL);
+	for (int i = 0; i < 5; i++) {
+		append_many(log, 0, 1, false);
+		if (!one_batch)
+			sync_log(log);
+	}
+	sync_log(log);
+	t.five = (size_t)tf_log_bytes(log, 0);
+	tf_log_close(&log);
+	if (!first_marks)
+		t.marks = image_of(w, "synced");
+	log = open_log(w, NULL);
+	append_many(log, 0, 1, false);
+	sync_log(log);
+	tf_log_close(&log);
+	t.segment = image_of(w, SEGMENT_0);
+	t.six = t.segment.n;
+	return t;
+}
+
+static void
+torn_free(struct torn *t)
+{
+	image_free(&t->segment);
+	image_free(&t->marks);
+}
+
+static void
+a_torn_tail_is_cut_at_every_byte(void **state)
+{
+	struct world *w = *state;
+	struct torn t = torn_setup(w, false, false);
+	for (size_t n = t.five; n <= t.six; n = n < t.six && n + w->stride > t.six ? t.six : n + w->stride) {
+		image_put(w, &t.segment, n);
+		image_put(w, &t.marks, t.marks.n);
+		struct tf_log *log = open_log(w, &(struct tf_log_options){.read_only = true});
+		expect(log, 0, 0, n < t.six ? 5 : 6, false);
+		tf_log_close(&log);
+		log = open_log(w, NULL);
+		expect(log, 0, 0, n < t.six ? 5 : 6, false);
+		append_many(log, 0, 3, false);
+		sync_log(log);
+		tf_log_close(&log);
+		log = open_log(w, NULL);
+		expect(log, 0, 0, n < t.six ? 8 : 9, false);
+		tf_log_close(&log);
+	}
+	torn_free(&t);
+}
+
+static void
+a_tail_of_zeros_is_cut(void **state)
+{
+	struct world *w = *state;
+	struct torn t = torn_setup(w, false, false);
+	for (size_t keep = t.five; keep < t.six; keep += w->stride) {
+		char *bytes = t.segment.p;
+		t.segment.p = calloc(1, t.six + 8192);
+		memcpy(t.segment.p, bytes, keep);
+		image_put(w, &t.segment, t.six + 8192);
+		image_put(w, &t.marks, t.marks.n);
+		struct tf_log *log = open_log(w, NULL);
+		expect(log, 0, 0, 5, false);
+		tf_log_close(&log);
+		free(t.segment.p);
+		t.segment.p = bytes;
+	}
+	torn_free(&t);
+}
+
+static void
+a_file_shorter_than_what_was_synced_is_damage(void **state)
+{
+	struct world *w = *state;
+	for (int lost_marks = 0; lost_marks < 2; lost_marks++) {
+		struct torn t = torn_setup(w, false, lost_marks);
+		struct tf_log *log = NULL;
+		for (size_t n = 0; n < t.five; n += w->stride) {
+			image_put(w, &t.segment, n);
+			image_put(w, &t.marks, t.marks.n);
+			enum tf_err e = tf_log_open(w->os, w->dir, NULL, &log, &fault);
+			if (e == TF_OK) { /* without the marks nobody can know of the last ones */
+				assert_true(lost_marks);
+				tf_log_close(&log);
+			} else {
+				assert_int_equal(e, TF_CORRUPT);
+				assert_non_null(strstr(fault.text, SEGMENT_0));
+			}
+		}
+		torn_free(&t);
+		struct clearing c = {w->os, w->dir};
+		MUST(tf_os_list(w->os, w->dir, clear_entry, &c, &fault));
+	}
+}
+
+static void
+a_segment_created_and_not_finished_is_forgotten(void **state)
+{
+	struct world *w = *state;
+	const size_t sizes[] = {0, 1, 20, 47, 48, 4096};
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct tf_log *log = open_log(w, NULL);
+		append_many(log, 0, 3, false);
+		sync_log(log);
+		uint64_t end = tf_log_end(log, 0);
+		tf_log_close(&log);
+		char zeros[4096] = "TFLOGSEG";
+		if (sizes[i] > 48)
+			memset(zeros, 0, 8);
+		struct image image = {.p = zeros};
+		snprintf(image.path, sizeof(image.path), "%s/0/%020llu.log", w->dir, (unsigned long long)end);
+		image_put(w, &image, sizes[i]);
+		log = open_log(w, &(struct tf_log_options){.read_only = true});
+		expect(log, 0, 0, end, false);
+		tf_log_close(&log);
+		log = open_log(w, NULL);
+		expect(log, 0, 0, end, false);
+		append_many(log, 0, 3, false);
+		sync_log(log);
+		expect(log, 0, 0, end + 3, false);
+		tf_log_close(&log);
+	}
+}
+
+static void
+flip(struct image *i, size_t at, int bit)
+{
+	i->p[at] ^= (char)(1 << bit);
+}
+
+/* Opens and verifies; the damage must be noticed. *at_open tells where. */
+static void
+expect_noticed(struct world *w, const char *name, size_t at, bool read_only)
+{
+	struct tf_log *log = NULL;
+	uint64_t records;
+	enum tf_err e = tf_log_open(w->os, w->dir, &(struct tf_log_options){.read_only = read_only}, &log, &fault);
+	if (e == TF_OK)
+		e = tf_log_verify(log, &records, &fault);
+	tf_log_close(&log);
+	if (e != TF_CORRUPT && e != TF_UNSUPPORTED)
+		fail_msg("'%s' byte %zu changed: %s", name, at, tf_err_name(e));
+	if (!strstr(fault.text, name) || !strstr(fault.text, " byte "))
+		fail_msg("'%s' byte %zu changed: no place in '%s'", name, at, fault.text);
+}
+
+static void
+no_flipped_bit_goes_unnoticed(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.segment_bytes = 1500});
+	append_many(log, 0, 14, false);
+	sync_log(log);
+	MUST(tf_log_consumer_set(log, TF_STR("follower"), 0, 5, &fault));
+	tf_log_close(&log);
+	struct naming second = segment_name(w, 1), third = segment_name(w, 2);
+	const char *names[] = {SEGMENT_0, second.name, third.name, "meta"};
+	for (size_t k = 0; k < 4; k++) {
+		struct image i = image_of(w, names[k]);
+		for (size_t at = 0; at < i.n; at++) {
+			flip(&i, at, (int)(at % 8));
+			image_put(w, &i, i.n);
+			expect_noticed(w, names[k], at, at % 2);
+			flip(&i, at, (int)(at % 8));
+		}
+		image_put(w, &i, i.n);
+		image_free(&i);
+	}
+	log = open_log(w, NULL);
+	expect(log, 0, 0, 14, false);
+	tf_log_close(&log);
+}
+
+static void
+no_flipped_bit_in_the_marks_loses_a_record(void **state)
+{
+	struct world *w = *state;
+	struct torn t = torn_setup(w, false, false);
+	image_free(&t.marks);
+	t.marks = image_of(w, "synced");
+	for (size_t at = 0; at < t.marks.n; at += w->stride) {
+		flip(&t.marks, at, (int)(at % 8));
+		image_put(w, &t.marks, t.marks.n);
+		struct tf_log *log = open_log(w, NULL);
+		expect(log, 0, 0, 6, false);
+		tf_log_close(&log);
+		flip(&t.marks, at, (int)(at % 8));
+	}
+	memset(t.marks.p, 0xff, t.marks.n);
+	image_put(w, &t.marks, t.marks.n);
+	expect_noticed(w, "synced", 0, false);
+	torn_free(&t);
+}
+
+static void
+damage_in_the_middle_is_named_by_file_and_byte(void **state)
+{
+	struct world *w = *state;
+	struct torn t = torn_setup(w, false, false);
+	size_t third = 48; /* where record 2 starts */
+	for (uint64_t n = 0; n < 2; n++)
+		third += 48 + (payload(0, n, false).n + 7) / 8 * 8;
+	image_put(w, &t.marks, t.marks.n);
+	flip(&t.segment, third + 4, 3); /* its length */
+	image_put(w, &t.segment, t.segment.n);
+	struct tf_log *log = open_log(w, NULL);
+	struct tf_log_reader *r;
+	struct tf_log_record record;
+	MUST(tf_log_read(log, 0, 0, &r, &fault));
+	MUST(tf_log_next(r, &record, &fault));
+	MUST(tf_log_next(r, &record, &fault));
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(tf_log_next(r, &record, &fault), TF_CORRUPT);
+		char place[80];
+		snprintf(place, sizeof(place), "%s' byte %zu:", SEGMENT_0, third);
+		assert_non_null(strstr(fault.text, place));
+	}
+	tf_log_reader_close(&r);
+	tf_log_close(&log);
+	torn_free(&t);
+}
+
+/* Power loss may take the marks back to those of the open: the records themselves must do. */
+static void
+damage_in_the_middle_is_not_cut_without_marks(void **state)
+{
+	struct world *w = *state;
+	struct torn t = torn_setup(w, false, true);
+	size_t fifth = 48;
+	for (uint64_t n = 0; n < 4; n++)
+		fifth += 48 + (payload(0, n, false).n + 7) / 8 * 8;
+	for (size_t at = 48; at < fifth; at += w->stride) {
+		flip(&t.segment, at, (int)(at % 8));
+		image_put(w, &t.segment, t.segment.n);
+		image_put(w, &t.marks, t.marks.n);
+		expect_noticed(w, SEGMENT_0, at, at % 2);
+		flip(&t.segment, at, (int)(at % 8));
+	}
+	torn_free(&t);
+}
+
+/* One batch, never vouched for by anything: a wrong length that valid records follow is no torn write either. */
+static void
+a_wrong_length_before_valid_records_is_not_cut(void **state)
+{
+	struct world *w = *state;
+	struct torn t = torn_setup(w, true, true);
+	size_t second = 48 + 48 + (payload(0, 0, false).n + 7) / 8 * 8;
+	flip(&t.segment, second + 5, 2);
+	image_put(w, &t.segment, t.five);
+	image_put(w, &t.marks, t.marks.n);
+	expect_noticed(w, SEGMENT_0, second + 5, false);
+	memset(t.segment.p + second, 0, 8); /* as zeros at its start it is what a lost sector looks like */
+	image_put(w, &t.segment, t.five);
+	struct tf_log *log = open_log(w, NULL);
+	expect(log, 0, 0, 1, false);
+	tf_log_close(&log);
+	torn_free(&t);
+}
+
+static void
+a_missing_or_swapped_segment_is_damage(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.segment_bytes = 1500});
+	append_many(log, 0, 40, false);
+	sync_log(log);
+	tf_log_close(&log);
+	struct naming name = segment_name(w, 1);
+	struct image first = image_of(w, SEGMENT_0), second = image_of(w, name.name);
+	image_put(w, &first, first.n - 8);
+	expect_noticed(w, "00000000000000000000.log", first.n, true);
+	MUST(tf_os_unlink(w->os, first.path, &fault));
+	expect_noticed(w, "00000000000000000000.log", 0, false);
+	image_put(w, &first, first.n);
+	MUST(tf_os_unlink(w->os, second.path, &fault));
+	expect_noticed(w, "00000000000000000000.log", 0, true);
+	char *own = second.p;
+	second.p = first.p;
+	image_put(w, &second, first.n);
+	expect_noticed(w, name.name, 0, false);
+	second.p = own;
+	image_put(w, &second, second.n);
+	log = open_log(w, NULL);
+	expect(log, 0, 0, 40, false);
+	tf_log_close(&log);
+	image_free(&first);
+	image_free(&second);
+}
+
+/* -- consumers and trim -- */
+
+static void
+consumer_positions_last(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.partitions = 2});
+	uint64_t offset = 77;
+	append_many(log, 1, 9, false);
+	assert_int_equal(tf_log_consumer_set(log, TF_STR("bill"), 1, 3, &fault), TF_INVALID);
+	sync_log(log);
+	MUST(tf_log_consumer_set(log, TF_STR("bill"), 1, 3, &fault));
+	MUST(tf_log_consumer_set(log, TF_STR("bill"), 0, 0, &fault));
+	MUST(tf_log_consumer_set(log, TF_STR("tier"), 1, 9, &fault));
+	MUST(tf_log_consumer_set(log, TF_STR("bill"), 1, 4, &fault));
+	assert_int_equal(tf_log_consumer_set(log, TF_STR("bill"), 1, 10, &fault), TF_INVALID);
+	assert_int_equal(tf_log_consumer_set(log, TF_STR(""), 1, 1, &fault), TF_INVALID);
+	assert_int_equal(tf_log_consumer_get(log, TF_STR("tier"), 0, &offset, &fault), TF_NOT_FOUND);
+	assert_int_equal(offset, 77);
+	tf_log_close(&log);
+	log = open_log(w, NULL);
+	MUST(tf_log_consumer_get(log, TF_STR("bill"), 1, &offset, &fault));
+	assert_int_equal(offset, 4);
+	MUST(tf_log_consumer_get(log, TF_STR("tier"), 1, &offset, &fault));
+	assert_int_equal(offset, 9);
+	struct tf_log *reader = open_log(w, &(struct tf_log_options){.read_only = true});
+	MUST(tf_log_consumer_set(log, TF_STR("bill"), 1, 5, &fault));
+	MUST(tf_log_consumer_get(reader, TF_STR("bill"), 1, &offset, &fault));
+	assert_int_equal(offset, 5);
+	tf_log_close(&reader);
+	tf_log_close(&log);
+}
+
+static void
+trim_waits_for_every_consumer(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.segment_bytes = 1500});
+	append_many(log, 0, 60, false);
+	sync_log(log);
+	MUST(tf_log_consumer_set(log, TF_STR("slow"), 0, 0, &fault));
+	MUST(tf_log_consumer_set(log, TF_STR("fast"), 0, 60, &fault));
+	MUST(tf_log_trim(log, 0, 60, &fault));
+	assert_int_equal(tf_log_first(log, 0), 0);
+	MUST(tf_log_consumer_set(log, TF_STR("slow"), 0, 30, &fault));
+	MUST(tf_log_trim(log, 0, 60, &fault));
+	uint64_t first = tf_log_first(log, 0), bytes = tf_log_bytes(log, 0);
+	assert_in_range(first, 10, 30);
+	expect(log, 0, first, 60, false);
+	struct tf_log_reader *r;
+	assert_int_equal(tf_log_read(log, 0, first - 1, &r, &fault), TF_NOT_FOUND);
+	MUST(tf_log_trim(log, 0, 20, &fault));
+	assert_int_equal(tf_log_first(log, 0), first);
+	tf_log_close(&log);
+	log = open_log(w, NULL);
+	assert_int_equal(tf_log_first(log, 0), first);
+	assert_int_equal(tf_log_bytes(log, 0), bytes);
+	expect(log, 0, first, 60, false);
+	tf_log_close(&log);
+}
+
+struct usage {
+	struct world *w;
+	char dir[300];
+	uint64_t bytes, disk;
+	int segments;
+};
+
+static enum tf_err
+usage_entry(void *ctx, const char *name, bool is_dir)
+{
+	struct usage *u = ctx;
+	struct tf_stat st;
+	char path[600];
+	snprintf(path, sizeof(path), "%s/%s", u->dir, name);
+	TF_TRY(tf_os_stat(u->w->os, path, &st, &fault));
+	u->bytes += is_dir ? 0 : st.size;
+	u->disk += st.disk;
+	u->segments += strstr(name, ".log") != NULL;
+	if (!is_dir)
+		return TF_OK;
+	struct usage below = {.w = u->w};
+	snprintf(below.dir, sizeof(below.dir), "%.200s/%.50s", u->dir, name);
+	TF_TRY(tf_os_list(u->w->os, below.dir, usage_entry, &below, &fault));
+	u->bytes += below.bytes;
+	u->disk += below.disk;
+	u->segments += below.segments;
+	return TF_OK;
+}
+
+static void
+a_trimmed_log_takes_almost_nothing(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.segment_bytes = 200 << 10});
+	append_many(log, 0, 200, true);
+	sync_log(log);
+	MUST(tf_log_trim(log, 0, 200, &fault));
+	MUST(tf_log_trim(log, 0, 1000, &fault));
+	assert_int_equal(tf_log_first(log, 0), 200);
+	assert_int_equal(tf_log_end(log, 0), 200);
+	struct usage u = {.w = w};
+	snprintf(u.dir, sizeof(u.dir), "%s", w->dir);
+	MUST(tf_os_list(w->os, w->dir, usage_entry, &u, &fault));
+	assert_int_equal(u.segments, 1);
+	assert_in_range(u.bytes, 100, 300);
+	assert_in_range(u.disk, 1, 20 << 10);
+	tf_log_close(&log);
+	log = open_log(w, NULL);
+	expect(log, 0, 200, 200, true);
+	append_many(log, 0, 5, true);
+	sync_log(log);
+	expect(log, 0, 200, 205, true);
+	tf_log_close(&log);
+}
+
+static void
+a_reader_overtaken_by_a_trim_is_told(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.segment_bytes = 1500});
+	struct tf_log_reader *r;
+	struct tf_log_record record;
+	append_many(log, 0, 60, false);
+	sync_log(log);
+	MUST(tf_log_read(log, 0, 0, &r, &fault));
+	MUST(tf_log_next(r, &record, &fault));
+	MUST(tf_log_trim(log, 0, 60, &fault));
+	uint64_t n = 1;
+	enum tf_err e;
+	while ((e = tf_log_next(r, &record, &fault)) == TF_OK)
+		check_record(&record, 0, n++, false); /* the segment it holds open stays readable */
+	assert_int_equal(e, TF_NOT_FOUND);
+	tf_log_reader_close(&r);
+	tf_log_close(&log);
+}
+
+/* -- time -- */
+
+static void
+seek_finds_the_first_record_of_a_time(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.segment_bytes = 2000});
+	struct tf_log_reader *r;
+	struct tf_log_record record;
+	tf_time times[120];
+	for (int i = 0; i < 120; i++) {
+		append_many(log, 0, 1, false);
+		if (i % 3 == 0)
+			sync_log(log);
+	}
+	sync_log(log);
+	MUST(tf_log_read(log, 0, 0, &r, &fault));
+	for (int i = 0; i < 120; i++) {
+		MUST(tf_log_next(r, &record, &fault));
+		times[i] = record.time;
+	}
+	tf_log_reader_close(&r);
+	for (int reopened = 0; reopened < 2; reopened++) {
+		uint64_t offset;
+		for (int i = 0; i < 120; i++) {
+			for (tf_time t = times[i] - 1; t <= times[i] + 1; t++) {
+				uint64_t want = 0;
+				while (want < 120 && times[want] < t)
+					want++;
+				MUST(tf_log_seek(log, 0, t, &offset, &fault));
+				assert_int_equal(offset, want);
+			}
+		}
+		MUST(tf_log_seek(log, 0, INT64_MIN, &offset, &fault));
+		assert_int_equal(offset, 0);
+		MUST(tf_log_seek(log, 0, TF_TIME_MAX, &offset, &fault));
+		assert_int_equal(offset, 120);
+		tf_log_close(&log);
+		log = open_log(w, &(struct tf_log_options){.read_only = true});
+	}
+	tf_log_close(&log);
+}
+
+/* -- readers beside a writer -- */
+
+static void
+another_process_reads_while_one_writes(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.segment_bytes = 3000});
+	struct tf_log *reader = open_log(w, &(struct tf_log_options){.read_only = true});
+	struct tf_log_reader *r;
+	struct tf_log_record record;
+	MUST(tf_log_read(reader, 0, 0, &r, &fault));
+	uint64_t n = 0;
+	for (int round = 0; round < 40; round++) {
+		append_many(log, 0, 5, false);
+		if (round % 4 == 3)
+			sync_log(log);
+		if (round == 20)
+			MUST(tf_log_trim(log, 0, 60, &fault));
+		enum tf_err e;
+		while ((e = tf_log_next(r, &record, &fault)) == TF_OK)
+			check_record(&record, 0, n++, false);
+		assert_int_equal(e, TF_END);
+		assert_true(n >= tf_log_synced(log, 0)); /* more than the last sync: a roll syncs too */
+		assert_int_equal(n, tf_log_synced(log, 0));
+	}
+	tf_log_reader_close(&r);
+	assert_int_equal(tf_log_end(reader, 0), 200);
+	tf_log_close(&reader);
+	tf_log_close(&log);
+}
+
+static void
+a_reader_of_a_dead_writers_log_sees_what_recovery_keeps(void **state)
+{
+	struct world *w = *state;
+	struct torn t = torn_setup(w, true, true);
+	image_put(w, &t.segment, t.six - 1);
+	image_put(w, &t.marks, t.marks.n);
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.read_only = true});
+	expect(log, 0, 0, 5, false);
+	uint64_t records;
+	MUST(tf_log_verify(log, &records, &fault));
+	assert_int_equal(records, 5);
+	struct image after = image_of(w, SEGMENT_0);
+	assert_int_equal(after.n, t.six - 1);
+	image_free(&after);
+	struct tf_log *writer = open_log(w, NULL);
+	append_many(writer, 0, 4, false);
+	sync_log(writer);
+	expect(log, 0, 0, 9, false);
+	tf_log_close(&writer);
+	tf_log_close(&log);
+	torn_free(&t);
+}
+
+/* -- threads: on the kernel -- */
+
+#define THREAD_RECORDS 3000
+
+struct crew {
+	struct tf_log *log;
+	uint32_t partition;
+	bool done;
+	uint64_t read;
+	enum tf_err err;
+};
+
+static void
+append_in_thread(void *arg)
+{
+	struct crew *c = arg;
+	char bytes[200];
+	for (int i = 0; c->err == TF_OK && i < THREAD_RECORDS; i++) {
+		memset(bytes, i, sizeof(bytes));
+		c->err = tf_log_append(c->log, c->partition, 1, tf_str_n(bytes, (size_t)i % 200), NULL, NULL);
+		if (c->err == TF_OK && i % 50 == 49)
+			c->err = tf_log_sync(c->log, NULL);
+	}
+}
+
+static void
+read_in_thread(void *arg)
+{
+	struct crew *c = arg;
+	struct tf_log_reader *r;
+	struct tf_log_record record;
+	c->err = tf_log_read(c->log, c->partition, 0, &r, NULL);
+	while (c->err == TF_OK && c->read < (uint64_t)2 * THREAD_RECORDS) {
+		enum tf_err e = tf_log_next(r, &record, NULL);
+		if (e == TF_OK)
+			c->err = record.offset == c->read++ ? TF_OK : TF_BUG;
+		else if (e != TF_END)
+			c->err = e;
+	}
+	tf_log_reader_close(&r);
+}
+
+static void
+threads_append_sync_and_read_together(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, &(struct tf_log_options){.partitions = 2, .segment_bytes = 50000});
+	struct crew crew[4] = {{log, 0}, {log, 0}, {log, 1}, {log, 0}};
+	struct tf_worker *workers[4];
+	for (int i = 0; i < 4; i++)
+		MUST(tf_os_start(w->os, i < 3 ? append_in_thread : read_in_thread, &crew[i], &workers[i], &fault));
+	for (int i = 0; i < 4; i++)
+		tf_worker_join(&workers[i]);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(crew[i].err, TF_OK);
+	assert_int_equal(tf_log_synced(log, 1), THREAD_RECORDS);
+	uint64_t records;
+	MUST(tf_log_verify(log, &records, &fault));
+	assert_int_equal(records, 3 * THREAD_RECORDS);
+	tf_log_close(&log);
+}
+
+/* -- the clock: on the simulation -- */
+
+static void
+time_does_not_fall_when_the_clock_does(void **state)
+{
+	struct world *w = *state;
+	struct tf_log_reader *r;
+	struct tf_log_record record;
+	struct world ahead = {.os = tf_sim_new(&(struct tf_sim_options){.start = tf_os_now(w->os) + TF_DAY})};
+	memcpy(ahead.dir, w->dir, sizeof(ahead.dir));
+	struct tf_log *log = open_log(&ahead, NULL);
+	append_many(log, 0, 2, false);
+	sync_log(log);
+	tf_log_close(&log);
+	MUST(tf_os_mkdirs(w->os, "data/log/0", &fault));
+	for (int i = 0; i < 3; i++) {
+		struct image image = image_of(&ahead, (const char *[]){"synced", "meta", SEGMENT_0}[i]);
+		image_put(w, &image, image.n);
+		image_free(&image);
+	}
+	tf_sim_free(&ahead.os);
+	log = open_log(w, &(struct tf_log_options){.segment_bytes = 300});
+	append_many(log, 0, 8, false);
+	sync_log(log);
+	MUST(tf_log_read(log, 0, 1, &r, &fault));
+	MUST(tf_log_next(r, &record, &fault));
+	tf_time time = record.time;
+	assert_true(time > tf_os_now(w->os));
+	while (tf_log_next(r, &record, &fault) == TF_OK)
+		assert_int_equal(record.time, time);
+	tf_log_reader_close(&r);
+	uint64_t offset;
+	MUST(tf_log_seek(log, 0, time, &offset, &fault));
+	assert_in_range(offset, 0, 1);
+	tf_log_close(&log);
+}
+
+#define ON_BOTH(f)                                                                                                     \
+	{"sim: " #f, f, sim_setup, sim_teardown, NULL},                                                                \
+	{                                                                                                              \
+		"kernel: " #f, f, real_setup, real_teardown, NULL                                                      \
+	}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON_BOTH(a_record_comes_back_once_it_is_synced),
+		ON_BOTH(records_survive_closing_and_rolling),
+		ON_BOTH(a_reader_starts_at_any_offset),
+		ON_BOTH(a_far_offset_and_time_are_found_by_waypoints),
+		ON_BOTH(partitions_have_their_own_offsets),
+		ON_BOTH(what_was_not_synced_is_not_seen),
+		ON_BOTH(bad_calls_are_refused_and_break_nothing),
+		ON_BOTH(there_is_one_writer),
+		ON_BOTH(a_torn_tail_is_cut_at_every_byte),
+		ON_BOTH(a_tail_of_zeros_is_cut),
+		ON_BOTH(a_file_shorter_than_what_was_synced_is_damage),
+		ON_BOTH(a_segment_created_and_not_finished_is_forgotten),
+		{"sim: no_flipped_bit_goes_unnoticed", no_flipped_bit_goes_unnoticed, sim_setup, sim_teardown, NULL},
+		ON_BOTH(no_flipped_bit_in_the_marks_loses_a_record),
+		ON_BOTH(damage_in_the_middle_is_named_by_file_and_byte),
+		ON_BOTH(damage_in_the_middle_is_not_cut_without_marks),
+		ON_BOTH(a_wrong_length_before_valid_records_is_not_cut),
+		ON_BOTH(a_missing_or_swapped_segment_is_damage),
+		ON_BOTH(consumer_positions_last),
+		ON_BOTH(trim_waits_for_every_consumer),
+		ON_BOTH(a_trimmed_log_takes_almost_nothing),
+		ON_BOTH(a_reader_overtaken_by_a_trim_is_told),
+		ON_BOTH(seek_finds_the_first_record_of_a_time),
+		ON_BOTH(another_process_reads_while_one_writes),
+		ON_BOTH(a_reader_of_a_dead_writers_log_sees_what_recovery_keeps),
+		cmocka_unit_test_setup_teardown(threads_append_sync_and_read_together, real_setup, real_teardown),
+		cmocka_unit_test_setup_teardown(time_does_not_fall_when_the_clock_does, sim_setup, sim_teardown),
+	};
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
