@@ -68,6 +68,8 @@ on_bad(void *ctx, const struct meter_bad *bad, struct tf_fault *f)
 {
 	struct loader *l = ctx;
 	l->bad++;
+	if (l->o->keep_bad_out)
+		return TF_OK;
 	l->head.format = meter_in_format(l->in);
 	l->head.zone = zone_name(l);
 	meter_bad_put(&l->head, bad, &l->event);

@@ -7,6 +7,7 @@ struct meter_load_options {
 	struct meter_in_options in;
 	void (*progress)(void *ctx, const char *name, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_ctx;
+	bool keep_bad_out; /* count bad records, do not quarantine them again */
 };
 
 struct meter_load_result {

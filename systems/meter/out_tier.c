@@ -135,7 +135,8 @@ put_moves(struct mover *v, struct meter_step *st, struct tf_fault *f)
 	TF_TRY(meter_step_put(v->s, st, f));
 	for (size_t i = 0; i < v->count; i++)
 		for (uint32_t d = 0; d < v->moves[i].day_count; d++)
-			TF_TRY(meter_catalog_drop_block(&v->s->catalog, v->moves[i].bucket, METER_DAY, v->moves[i].days[d].span, f));
+			TF_TRY(meter_catalog_drop_block(&v->s->catalog, v->moves[i].bucket, METER_DAY,
+							v->moves[i].days[d].span, f));
 	return TF_OK;
 }
 
@@ -219,7 +220,8 @@ static enum tf_err
 hot_to_warm(struct mover *v, struct tf_fault *f)
 {
 	struct tf_stmt *days;
-	TF_TRY(tf_sql_prepare(v->s->catalog.db, "SELECT span FROM block WHERE bucket=? AND level=0 AND span<? ORDER BY span", &days, f));
+	TF_TRY(tf_sql_prepare(v->s->catalog.db,
+			      "SELECT span FROM block WHERE bucket=? AND level=0 AND span<? ORDER BY span", &days, f));
 	enum tf_err e = TF_OK;
 	for (uint32_t b = 0; !e && b < v->s->catalog.bucket_count; b++)
 		e = move_bucket(v, b, days, f);
@@ -238,7 +240,8 @@ trim_log(struct meter_store *s, struct meter_tier_report *out, struct tf_fault *
 }
 
 enum tf_err
-meter_tier_move(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now, struct meter_tier_report *out, struct tf_fault *f)
+meter_tier_move(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now, struct meter_tier_report *out,
+		struct tf_fault *f)
 {
 	*out = (struct meter_tier_report){.moved_count = 1};
 	out->moved[0] = (struct meter_tier_moved){.from = METER_HOT, .to = METER_WARM};

@@ -1,4 +1,5 @@
-/* Moves between tiers, by the rule of core_tier.h. Each is one step (step.h): crash-safe and, run again, without effect. */
+/* Moves between tiers, by the rule of core_tier.h. Each is one step (step.h): crash-safe and, run again, without
+ * effect. */
 #pragma once
 #include "core_tier.h"
 #include "step.h"
@@ -15,4 +16,5 @@ struct meter_tier_report {
 };
 
 /* Everything due at now. The log is trimmed of what the tiers hold. */
-enum tf_err meter_tier_move(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now, struct meter_tier_report *out, struct tf_fault *f) TF_MUST_USE;
+enum tf_err meter_tier_move(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now,
+			    struct meter_tier_report *out, struct tf_fault *f) TF_MUST_USE;

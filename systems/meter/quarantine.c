@@ -1,5 +1,5 @@
 /* Deliveries and quarantine; see quarantine.h. A METER_EVENT_BAD is the delivery's head, then lstr member, varint line,
- * varint field, lstr rule, lstr text, lstr bytes. A METER_EVENT_DELIVERED is the head alone. */
+ * varint field, lstr rule, lstr text, lstr bytes, lstr context. A METER_EVENT_DELIVERED is the head alone. */
 #include "quarantine.h"
 
 void
@@ -12,6 +12,7 @@ meter_bad_put(const struct meter_batch_head *head, const struct meter_bad *bad, 
 	tf_buf_lstr(out, bad->rule);
 	tf_buf_lstr(out, bad->text);
 	tf_buf_lstr(out, bad->bytes);
+	tf_buf_lstr(out, bad->context);
 }
 
 enum tf_err
@@ -25,6 +26,7 @@ meter_bad_get(struct tf_str bytes, struct meter_batch_head *out_head, struct met
 	out->rule = tf_cur_lstr(&c);
 	out->text = tf_cur_lstr(&c);
 	out->bytes = tf_cur_lstr(&c);
+	out->context = tf_cur_lstr(&c);
 	return c.bad ? tf_fault(f, TF_CORRUPT, "damaged quarantine event") : TF_OK;
 }
 
@@ -61,7 +63,9 @@ put_record(struct meter_store *s, const struct meter_batch_head *h, const struct
 	tf_stmt_str(q, 5, b->rule);
 	tf_stmt_str(q, 6, b->text);
 	tf_stmt_blob(q, 7, b->bytes);
-	tf_stmt_i64(q, 8, at);
+	tf_stmt_blob(q, 8, b->context);
+	tf_stmt_i64(q, 9, at);
+	tf_stmt_str(q, 10, h->zone);
 	enum tf_err e = tf_stmt_run(q, f);
 	tf_stmt_free(&q);
 	if (e || !tf_sql_changes(s->catalog.db))

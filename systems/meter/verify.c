@@ -1,5 +1,5 @@
-/* verify; see verify.h. Day rows are recomputed from blocks in a table of their own and compared with SQL, so that a row too many is
- * found as well as one too few. */
+/* verify; see verify.h. Day rows are recomputed from blocks in a table of their own and compared with SQL, so that a
+ * row too many is found as well as one too few. */
 #include "verify.h"
 
 #include <inttypes.h>
@@ -70,11 +70,15 @@ static enum tf_err
 check_blocks(struct check *c, struct tf_fault *f)
 {
 	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(c->s->catalog.db, "SELECT bucket, oldest, newest, readings, bytes FROM block ORDER BY bucket, oldest", &q, f));
+	TF_TRY(tf_sql_prepare(c->s->catalog.db,
+			      "SELECT bucket, oldest, newest, readings, bytes FROM block ORDER BY bucket, oldest", &q,
+			      f));
 	enum tf_err e;
 	while (!(e = tf_stmt_step(q, f))) {
 		uint64_t before = c->r->readings;
-		struct meter_scan scan = {.bucket = (uint32_t)tf_stmt_get_i64(q, 0), .from = tf_stmt_get_i64(q, 1), .to = tf_stmt_get_i64(q, 2) + 1};
+		struct meter_scan scan = {.bucket = (uint32_t)tf_stmt_get_i64(q, 0),
+					  .from = tf_stmt_get_i64(q, 1),
+					  .to = tf_stmt_get_i64(q, 2) + 1};
 		struct tf_fault why = {0};
 		if ((e = found(c, meter_scan(c->s, &scan, check_row, c, &why), "block", &why, f)))
 			break;
@@ -92,16 +96,20 @@ static enum tf_err
 compare(struct check *c, const char *have, const char *want, const char *name, struct tf_fault *f)
 {
 	char sql[1024];
-	snprintf(sql, sizeof sql,
-	         "SELECT 'stored', * FROM (%s EXCEPT %s) UNION ALL SELECT 'recomputed', * FROM (%s EXCEPT %s) LIMIT 100", have, want, want, have);
+	snprintf(
+		sql, sizeof sql,
+		"SELECT 'stored', * FROM (%s EXCEPT %s) UNION ALL SELECT 'recomputed', * FROM (%s EXCEPT %s) LIMIT 100",
+		have, want, want, have);
 	struct tf_stmt *q;
 	TF_TRY(tf_sql_prepare(c->s->catalog.db, sql, &q, f));
 	enum tf_err e;
 	while (!(e = tf_stmt_step(q, f))) {
 		char text[256];
 		struct tf_str side = tf_stmt_get_str(q, 0);
-		snprintf(text, sizeof text, "%s of period %" PRId64 ", channel %" PRId64 ": only %.*s has n=%" PRId64 ", total=%" PRId64, name,
-		         tf_stmt_get_i64(q, 1), tf_stmt_get_i64(q, 2), TF_FMT(side), tf_stmt_get_i64(q, 3), tf_stmt_get_i64(q, 5));
+		snprintf(text, sizeof text,
+			 "%s of period %" PRId64 ", channel %" PRId64 ": only %.*s has n=%" PRId64 ", total=%" PRId64,
+			 name, tf_stmt_get_i64(q, 1), tf_stmt_get_i64(q, 2), TF_FMT(side), tf_stmt_get_i64(q, 3),
+			 tf_stmt_get_i64(q, 5));
 		find(c, "aggregate", text);
 	}
 	tf_stmt_free(&q);
@@ -122,21 +130,23 @@ count_rows(struct check *c, const char *sql, uint64_t *out, struct tf_fault *f)
 
 /* The largest reading of a month's days, the earliest of equals. */
 #define MONTH_PEAK                                                                                                     \
-	"(SELECT peak FROM again p WHERE p.month=a.month AND p.sid=a.sid ORDER BY peak DESC, peak_at LIMIT 1),"         \
+	"(SELECT peak FROM again p WHERE p.month=a.month AND p.sid=a.sid ORDER BY peak DESC, peak_at LIMIT 1),"        \
 	"(SELECT peak_at FROM again p WHERE p.month=a.month AND p.sid=a.sid ORDER BY peak DESC, peak_at LIMIT 1)"
 
 static enum tf_err
 check_aggregates(struct check *c, struct tf_fault *f)
 {
 	TF_TRY(compare(c, "SELECT day, sid, n, other, total, peak, peak_at FROM main.agg_day",
-	               "SELECT day, sid, n, other, total, peak, peak_at FROM temp.again_day", "day", f));
+		       "SELECT day, sid, n, other, total, peak, peak_at FROM temp.again_day", "day", f));
 	TF_TRY(tf_sql_exec(c->s->catalog.db,
-	                   "CREATE TEMP TABLE again AS SELECT CAST((strftime('%Y', day*86400, 'unixepoch')-1970)*12"
-	                   "+strftime('%m', day*86400, 'unixepoch')-1 AS INTEGER) AS month, * FROM temp.again_day;"
-	                   "CREATE INDEX temp.again_by ON again(month, sid)",
-	                   f));
+			   "CREATE TEMP TABLE again AS SELECT CAST((strftime('%Y', day*86400, 'unixepoch')-1970)*12"
+			   "+strftime('%m', day*86400, 'unixepoch')-1 AS INTEGER) AS month, * FROM temp.again_day;"
+			   "CREATE INDEX temp.again_by ON again(month, sid)",
+			   f));
 	TF_TRY(compare(c, "SELECT month, sid, n, other, total, peak, peak_at FROM main.agg_month",
-	               "SELECT month, sid, sum(n), sum(other), sum(total), " MONTH_PEAK " FROM temp.again a GROUP BY month, sid", "month", f));
+		       "SELECT month, sid, sum(n), sum(other), sum(total), " MONTH_PEAK
+		       " FROM temp.again a GROUP BY month, sid",
+		       "month", f));
 	TF_TRY(count_rows(c, "SELECT count(*) FROM main.agg_day", &c->r->days, f));
 	return count_rows(c, "SELECT count(*) FROM main.agg_month", &c->r->months, f);
 }
@@ -154,20 +164,23 @@ check_all(struct check *c, struct tf_fault *f)
 }
 
 enum tf_err
-meter_verify(struct meter_store *s, void (*each)(void *ctx, const struct meter_finding *finding), void *ctx, struct meter_verify_report *out,
-             struct tf_fault *f)
+meter_verify(struct meter_store *s, void (*each)(void *ctx, const struct meter_finding *finding), void *ctx,
+	     struct meter_verify_report *out, struct tf_fault *f)
 {
 	*out = (struct meter_verify_report){0};
 	struct check c = {.s = s, .each = each, .ctx = ctx, .r = out};
-	TF_TRY(tf_sql_exec(s->catalog.db,
-	                   "PRAGMA temp_store=MEMORY; CREATE TEMP TABLE again_day(day, sid, n, other, total, peak, peak_at,"
-	                   " PRIMARY KEY(day, sid)) WITHOUT ROWID",
-	                   f));
-	enum tf_err e = tf_sql_prepare(s->catalog.db, "INSERT OR REPLACE INTO temp.again_day VALUES(?,?,?,?,?,?,?)", &c.put, f);
+	TF_TRY(tf_sql_exec(
+		s->catalog.db,
+		"PRAGMA temp_store=MEMORY; CREATE TEMP TABLE again_day(day, sid, n, other, total, peak, peak_at,"
+		" PRIMARY KEY(day, sid)) WITHOUT ROWID",
+		f));
+	enum tf_err e =
+		tf_sql_prepare(s->catalog.db, "INSERT OR REPLACE INTO temp.again_day VALUES(?,?,?,?,?,?,?)", &c.put, f);
 	if (!e)
 		e = check_all(&c, f);
 	tf_stmt_free(&c.put);
 	struct tf_fault ignored;
-	enum tf_err drop = tf_sql_exec(s->catalog.db, "DROP TABLE IF EXISTS temp.again; DROP TABLE temp.again_day", &ignored);
+	enum tf_err drop =
+		tf_sql_exec(s->catalog.db, "DROP TABLE IF EXISTS temp.again; DROP TABLE temp.again_day", &ignored);
 	return e ? e : drop;
 }

@@ -11,5 +11,5 @@ struct meter_verify_report {
 	uint64_t blocks, block_bytes, readings, days, months, log_records, findings;
 };
 /* Calls each for every difference and goes on; the result is TF_OK even then. Reads everything once. */
-enum tf_err meter_verify(struct meter_store *s, void (*each)(void *ctx, const struct meter_finding *finding), void *ctx, struct meter_verify_report *out,
-                         struct tf_fault *f) TF_MUST_USE;
+enum tf_err meter_verify(struct meter_store *s, void (*each)(void *ctx, const struct meter_finding *finding), void *ctx,
+			 struct meter_verify_report *out, struct tf_fault *f) TF_MUST_USE;

@@ -32,7 +32,8 @@ period_of(int32_t date, enum meter_by by)
 
 /* Rows (day, n, other, total, peak, peak_at) in order of day, folded by period. */
 static enum tf_err
-fold_days(struct tf_stmt *q, struct meter_usage *u, enum meter_by by, meter_usage_each *each, void *ctx, struct tf_fault *f)
+fold_days(struct tf_stmt *q, struct meter_usage *u, enum meter_by by, meter_usage_each *each, void *ctx,
+	  struct tf_fault *f)
 {
 	enum tf_err e;
 	u->readings = 0;
@@ -70,19 +71,24 @@ add_part(struct parts *l, struct tf_stmt *q, struct tf_fault *f)
 		l->cap = cap;
 	}
 	struct part *p = &l->p[l->count++];
-	*p = (struct part){(uint32_t)tf_stmt_get_i64(q, 0), (int32_t)tf_stmt_get_i64(q, 3), (int32_t)tf_stmt_get_i64(q, 4),
-	                   (enum meter_unit)tf_stmt_get_i64(q, 2), {0}};
+	*p = (struct part){(uint32_t)tf_stmt_get_i64(q, 0),
+			   (int32_t)tf_stmt_get_i64(q, 3),
+			   (int32_t)tf_stmt_get_i64(q, 4),
+			   (enum meter_unit)tf_stmt_get_i64(q, 2),
+			   {0}};
 	struct tf_str name = tf_stmt_get_str(q, 1);
 	memcpy(p->channel, name.p, name.n < METER_CHANNEL_MAX ? name.n : METER_CHANNEL_MAX);
 	return TF_OK;
 }
 
-/* A meter that the network names belongs to the account of its latest row; one that it does not name is its own account. */
+/* A meter that the network names belongs to the account of its latest row; one that it does not name is its own
+ * account. */
 static const char find_parts[] =
-        "SELECT c.sid, c.channel, c.unit, n.from_date, coalesce((SELECT min(m.from_date) FROM network m WHERE m.meter=n.meter AND"
-        " m.from_date>n.from_date), 2147483647) FROM network n JOIN channel c ON c.meter=n.meter WHERE n.account=?1"
-        " UNION ALL SELECT sid, channel, unit, -2147483648, 2147483647 FROM channel WHERE meter=?1 AND NOT EXISTS"
-        " (SELECT 1 FROM network WHERE meter=?1) ORDER BY 2, 1, 4";
+	"SELECT c.sid, c.channel, c.unit, n.from_date, coalesce((SELECT min(m.from_date) FROM network m WHERE "
+	"m.meter=n.meter AND"
+	" m.from_date>n.from_date), 2147483647) FROM network n JOIN channel c ON c.meter=n.meter WHERE n.account=?1"
+	" UNION ALL SELECT sid, channel, unit, -2147483648, 2147483647 FROM channel WHERE meter=?1 AND NOT EXISTS"
+	" (SELECT 1 FROM network WHERE meter=?1) ORDER BY 2, 1, 4";
 
 static enum tf_err
 read_parts(struct meter_store *s, struct tf_str account, struct parts *out, struct tf_fault *f)
@@ -100,12 +106,15 @@ read_parts(struct meter_store *s, struct tf_str account, struct parts *out, stru
 
 /* The days from the first to the last block of the channel's bucket, each looked up: agg_day is ordered by day. */
 static const char find_days[] =
-        "WITH RECURSIVE span(a, b) AS (SELECT max(min(oldest)/86400000000-1, ?2), min(max(newest)/86400000000+1, ?3-1) FROM block"
-        " WHERE bucket=?4), d(x) AS (SELECT a FROM span WHERE a IS NOT NULL UNION ALL SELECT x+1 FROM d, span WHERE x<b)"
-        " SELECT day, n, other, total, peak, peak_at FROM d CROSS JOIN agg_day ON day=x AND sid=?1 ORDER BY day";
+	"WITH RECURSIVE span(a, b) AS (SELECT max(min(oldest)/86400000000-1, ?2), min(max(newest)/86400000000+1, ?3-1) "
+	"FROM block"
+	" WHERE bucket=?4), d(x) AS (SELECT a FROM span WHERE a IS NOT NULL UNION ALL SELECT x+1 FROM d, span WHERE "
+	"x<b)"
+	" SELECT day, n, other, total, peak, peak_at FROM d CROSS JOIN agg_day ON day=x AND sid=?1 ORDER BY day";
 
 static enum tf_err
-account_usage(struct meter_store *s, const struct parts *l, enum meter_by by, meter_usage_each *each, void *ctx, struct tf_fault *f)
+account_usage(struct meter_store *s, const struct parts *l, enum meter_by by, meter_usage_each *each, void *ctx,
+	      struct tf_fault *f)
 {
 	struct tf_stmt *q;
 	TF_TRY(tf_sql_prepare(s->catalog.db, find_days, &q, f));
@@ -125,14 +134,15 @@ account_usage(struct meter_store *s, const struct parts *l, enum meter_by by, me
 }
 
 static enum tf_err
-node_channel(struct meter_store *s, enum meter_node node, struct tf_str name, struct meter_usage *u, enum meter_by by, meter_usage_each *each,
-             void *ctx, struct tf_fault *f)
+node_channel(struct meter_store *s, enum meter_node node, struct tf_str name, struct meter_usage *u, enum meter_by by,
+	     meter_usage_each *each, void *ctx, struct tf_fault *f)
 {
 	struct tf_stmt *q;
 	TF_TRY(tf_sql_prepare(s->catalog.db,
-	                      "SELECT day, n, other, total, total, day*86400000000 FROM agg_node WHERE kind=? AND node=? AND channel=? AND unit=?"
-	                      " ORDER BY day",
-	                      &q, f));
+			      "SELECT day, n, other, total, total, day*86400000000 FROM agg_node WHERE kind=? AND "
+			      "node=? AND channel=? AND unit=?"
+			      " ORDER BY day",
+			      &q, f));
 	tf_stmt_i64(q, 1, node);
 	tf_stmt_str(q, 2, name);
 	tf_stmt_str(q, 3, u->channel);
@@ -143,16 +153,20 @@ node_channel(struct meter_store *s, enum meter_node node, struct tf_str name, st
 }
 
 static enum tf_err
-node_usage(struct meter_store *s, enum meter_node node, struct tf_str name, enum meter_by by, meter_usage_each *each, void *ctx, struct tf_fault *f)
+node_usage(struct meter_store *s, enum meter_node node, struct tf_str name, enum meter_by by, meter_usage_each *each,
+	   void *ctx, struct tf_fault *f)
 {
 	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(s->catalog.db, "SELECT DISTINCT channel, unit FROM agg_node WHERE kind=? AND node=? ORDER BY 1, 2", &q, f));
+	TF_TRY(tf_sql_prepare(s->catalog.db,
+			      "SELECT DISTINCT channel, unit FROM agg_node WHERE kind=? AND node=? ORDER BY 1, 2", &q,
+			      f));
 	tf_stmt_i64(q, 1, node);
 	tf_stmt_str(q, 2, name);
 	enum tf_err e;
 	bool any = false;
 	while (!(e = tf_stmt_step(q, f))) {
-		struct meter_usage u = {.channel = tf_stmt_get_str(q, 0), .unit = (enum meter_unit)tf_stmt_get_i64(q, 1)};
+		struct meter_usage u = {.channel = tf_stmt_get_str(q, 0),
+					.unit = (enum meter_unit)tf_stmt_get_i64(q, 1)};
 		any = true;
 		if ((e = node_channel(s, node, name, &u, by, each, ctx, f)))
 			break;
@@ -164,14 +178,16 @@ node_usage(struct meter_store *s, enum meter_node node, struct tf_str name, enum
 }
 
 enum tf_err
-meter_usage(struct meter_store *s, enum meter_node node, struct tf_str name, enum meter_by by, meter_usage_each *each, void *ctx, struct tf_fault *f)
+meter_usage(struct meter_store *s, enum meter_node node, struct tf_str name, enum meter_by by, meter_usage_each *each,
+	    void *ctx, struct tf_fault *f)
 {
 	if (node != METER_ACCOUNT)
 		return node_usage(s, node, name, by, each, ctx, f);
 	struct parts l = {0};
 	enum tf_err e = read_parts(s, name, &l, f);
 	if (!e)
-		e = l.count ? account_usage(s, &l, by, each, ctx, f) : tf_fault(f, TF_NOT_FOUND, "no account '%.*s'", TF_FMT(name));
+		e = l.count ? account_usage(s, &l, by, each, ctx, f)
+			    : tf_fault(f, TF_NOT_FOUND, "no account '%.*s'", TF_FMT(name));
 	tf_free(l.p);
 	return e;
 }

@@ -1,0 +1,37 @@
+/* What the verbs share: opening the store, saying what went wrong, printing tables and JSON. */
+#pragma once
+#include "base/args.h"
+#include "store.h"
+
+struct meter_cli {
+	struct tf_os *os;
+};
+
+/* Options that many verbs take. */
+#define METER_PARAM_DATA                                                                                               \
+	{                                                                                                              \
+		"data", TF_PARAM_TEXT, true, "DIR", NULL, 0, 0, "the data directory"                                   \
+	}
+#define METER_PARAM_JSON                                                                                               \
+	{                                                                                                              \
+		"json", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "one JSON object on stdout"                            \
+	}
+
+/* Parses a verb's arguments; on help or an error prints it and returns false with *out_exit set. */
+bool meter_cli_args(const struct tf_command *self, int argc, char **argv, struct tf_args *a, int *out_exit);
+/* Prints the fault on stderr; returns the exit code of its error. */
+int meter_cli_fail(const struct tf_fault *f);
+/* Opens --data for writing; when another process writes to it, or when read_only is asked for, as it was last
+ * published. */
+enum tf_err meter_cli_open(struct meter_cli *cli, const struct tf_args *a, bool writer, struct meter_store **out,
+			   struct tf_fault *f) TF_MUST_USE;
+/* stdout, checked: an error while writing is TF_IO (exit 75). */
+int meter_cli_finish(int code);
+/* --from and --to (or other names) in the zone; TF_TIME_FIRST and TF_TIME_LAST when not given. */
+enum tf_err meter_cli_time(struct meter_cli *cli, const struct tf_args *a, const char *name, const char *zone,
+			   tf_time fallback, tf_time *out, struct tf_fault *f) TF_MUST_USE;
+
+/* The verbs: X(name, summary) each with a table in cmd_*.c. */
+extern const struct tf_command meter_cmd_simulate, meter_cmd_load, meter_cmd_read, meter_cmd_tier, meter_cmd_usage,
+	meter_cmd_bill, meter_cmd_sql, meter_cmd_verify, meter_cmd_cost, meter_cmd_replay, meter_cmd_missing,
+	meter_cmd_quarantine, meter_cmd_network, meter_cmd_serve;
