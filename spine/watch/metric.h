@@ -18,18 +18,18 @@
 #include "base/buf.h"
 
 #define TF_METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
-#define TF_METRIC(kind, name, help, label, values, digits)                                                             \
+#define TF_METRIC(k, n, h, l, v, d)                                                                                    \
 	{                                                                                                              \
-		TF_METRIC_##kind, name, help, label, values, digits                                                    \
+		.kind = TF_METRIC_##k, .name = n, .help = h, .label = l, .values = v, .digits = d                      \
 	}
 
 enum tf_metric_kind { TF_METRIC_COUNTER, TF_METRIC_GAUGE, TF_METRIC_HISTOGRAM };
 
 struct tf_metric {
-	enum tf_metric_kind kind;
 	const char *name, *help;
 	const char *label, *values; /* NULL, or one label's name and its values between commas */
-	unsigned digits;            /* at most 9 */
+	enum tf_metric_kind kind;
+	unsigned digits; /* at most 9 */
 };
 
 struct tf_metrics;
