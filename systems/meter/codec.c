@@ -2,7 +2,7 @@
 #include "codec.h"
 
 #include "base/mem.h"
-#include "codec_internal.h"
+#include "codec_model.h"
 #include "reading.h"
 
 static enum tf_err
@@ -27,7 +27,11 @@ enum tf_err
 meter_codec_encode(enum meter_codec codec, const struct meter_grid *grid, struct tf_buf *out)
 {
 	TF_TRY(grid_check(grid));
-	return codec_plain_encode(grid, out);
+	size_t before = out->n;
+	enum tf_err e = codec == METER_CODEC_MODEL ? codec_model_encode(grid, out) : codec_plain_encode(grid, out);
+	if (e)
+		out->n = before;
+	return e;
 }
 
 void
@@ -51,50 +55,64 @@ codec_pack(struct tf_buf *out, const uint64_t *values, size_t n, unsigned width)
 }
 
 void
-codec_directory_put(struct tf_buf *out, const uint32_t *lengths, uint32_t rows)
+codec_list_put(struct tf_buf *out, const uint32_t *numbers, uint32_t n)
 {
-	uint32_t low = rows ? UINT32_MAX : 0, high = 0;
-	for (uint32_t r = 0; r < rows; r++) {
-		low = lengths[r] < low ? lengths[r] : low;
-		high = lengths[r] > high ? lengths[r] : high;
+	uint32_t low = n ? UINT32_MAX : 0, high = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		low = numbers[i] < low ? numbers[i] : low;
+		high = numbers[i] > high ? numbers[i] : high;
 	}
 	unsigned width = codec_bits(high - low);
 	tf_buf_u8(out, (uint8_t)width);
 	tf_buf_varint(out, low);
 	uint64_t part[64];
-	for (uint32_t r = 0; r < rows; r += 64) {
-		uint32_t n = rows - r < 64 ? rows - r : 64;
-		for (uint32_t i = 0; i < n; i++)
-			part[i] = lengths[r + i] - low;
-		codec_pack(out, part, n, width); /* 64 values end on a byte, so the parts join */
+	for (uint32_t at = 0; at < n; at += 64) {
+		uint32_t count = n - at < 64 ? n - at : 64;
+		for (uint32_t i = 0; i < count; i++)
+			part[i] = numbers[at + i] - low;
+		codec_pack(out, part, count, width); /* 64 numbers end on a byte, so the parts join */
 	}
 }
 
 enum tf_err
-codec_directory_take(struct tf_cur *c, struct meter_decoder *d)
+codec_list_take(struct tf_cur *c, uint32_t n, struct codec_list *out)
 {
 	unsigned width = tf_cur_u8(c);
 	uint64_t low = tf_cur_varint(c);
 	if (c->bad || width > 32 || low > UINT32_MAX)
 		return TF_CORRUPT;
-	struct tf_str packed = tf_cur_bytes(c, codec_packed_size(d->rows, width));
-	if (c->bad)
-		return TF_CORRUPT;
+	struct tf_str packed = tf_cur_bytes(c, codec_packed_size(n, width));
+	*out = (struct codec_list){packed, (uint32_t)low, width};
+	return c->bad ? TF_CORRUPT : TF_OK;
+}
+
+uint64_t
+codec_list_at(const struct codec_list *l, uint32_t i)
+{
+	uint64_t bit = (uint64_t)i * l->width, v = 0;
+	size_t from = bit >> 3, n = l->packed.n - from < 8 ? l->packed.n - from : 8;
+	if (n)
+		memcpy(&v, l->packed.p + from, n);
+	return l->low + (v >> (bit & 7) & (((uint64_t)1 << l->width) - 1));
+}
+
+enum tf_err
+codec_directory_take(struct tf_cur *c, struct meter_decoder *d, size_t pad)
+{
+	struct codec_list lengths;
+	TF_TRY(codec_list_take(c, d->rows, &lengths));
 	d->start = tf_malloc(((size_t)d->rows + 1) * sizeof *d->start);
 	if (!d->start)
 		return TF_NO_MEMORY;
 	uint64_t at = (uint64_t)(c->p - d->bytes), size = (uint64_t)(d->end - d->bytes);
 	d->start[0] = at;
 	for (uint32_t r = 0; r < d->rows; r++) {
-		uint64_t bit = (uint64_t)r * width, v = 0;
-		size_t from = bit >> 3, n = packed.n - from < 8 ? packed.n - from : 8;
-		memcpy(&v, packed.p + from, n);
-		at += low + (v >> (bit & 7) & (((uint64_t)1 << width) - 1));
+		at += codec_list_at(&lengths, r);
 		if (at > size)
 			return TF_CORRUPT;
 		d->start[r + 1] = at;
 	}
-	return at == size ? TF_OK : TF_CORRUPT;
+	return at + pad == size ? TF_OK : TF_CORRUPT;
 }
 
 static enum tf_err
@@ -102,10 +120,12 @@ decoder_take(struct meter_decoder *d, struct tf_str bytes)
 {
 	struct tf_cur c = tf_cur(bytes);
 	d->kind = tf_cur_u8(&c);
-	if (c.bad || d->kind != METER_CODEC_PLAIN)
+	if (c.bad || d->kind > METER_CODEC_MODEL)
 		return TF_CORRUPT;
+	if (d->kind == METER_CODEC_MODEL)
+		return codec_model_open(&c, d);
 	TF_TRY(codec_plain_open(&c, d));
-	return codec_directory_take(&c, d);
+	return codec_directory_take(&c, d, 0);
 }
 
 enum tf_err
@@ -135,6 +155,7 @@ meter_decoder_free(struct meter_decoder **d)
 {
 	if (!*d)
 		return;
+	codec_model_free(&(*d)->model);
 	tf_free((*d)->start);
 	tf_free(*d);
 	*d = NULL;
@@ -143,13 +164,19 @@ meter_decoder_free(struct meter_decoder **d)
 enum tf_err
 meter_decoder_row(const struct meter_decoder *d, uint32_t row, int64_t *out_values)
 {
-	if (row >= d->rows)
+	return meter_decoder_rows(d, row, 1, out_values);
+}
+
+enum tf_err
+meter_decoder_rows(const struct meter_decoder *d, uint32_t first, uint32_t count, int64_t *out_values)
+{
+	if (first > d->rows || count > d->rows - first)
 		return TF_INVALID;
-	if (d->start[row] == d->start[row + 1]) {
-		memset(out_values, 0, d->slots * sizeof *out_values);
-		return TF_OK;
-	}
-	return codec_plain_row(d, row, out_values);
+	if (d->kind == METER_CODEC_MODEL)
+		return codec_model_rows(d, first, count, out_values);
+	for (uint32_t i = 0; i < count; i++)
+		TF_TRY(codec_plain_row(d, first + i, out_values + (size_t)i * d->slots));
+	return TF_OK;
 }
 
 void

@@ -33,6 +33,9 @@ enum tf_err meter_decoder_open(struct tf_str bytes, uint32_t rows, uint32_t slot
 void meter_decoder_free(struct meter_decoder **d);
 /* One row, slots values. */
 enum tf_err meter_decoder_row(const struct meter_decoder *d, uint32_t row, int64_t *out_values) TF_MUST_USE;
+/* Rows first to first + count - 1 one behind the other, slots values each: several times faster than one by one. */
+enum tf_err meter_decoder_rows(const struct meter_decoder *d, uint32_t first, uint32_t count,
+			       int64_t *out_values) TF_MUST_USE;
 /* Where in bytes a row's own part lies, so that a reader can fetch just that (the shared head is [0, *out_head)). */
 void meter_decoder_row_span(const struct meter_decoder *d, uint32_t row, size_t *out_head, size_t *out_offset,
 			    size_t *out_n);

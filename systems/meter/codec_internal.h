@@ -41,10 +41,19 @@ codec_bits(uint64_t v)
 	return v ? 64 - (unsigned)__builtin_clzll(v) : 0;
 }
 
-/* The row directory: u8 width, varint smallest length, then rows lengths less the smallest, width bits each. */
-void codec_directory_put(struct tf_buf *out, const uint32_t *lengths, uint32_t rows);
-/* Fills d->start; what follows the directory must be the rows' bytes exactly. */
-enum tf_err codec_directory_take(struct tf_cur *c, struct meter_decoder *d) TF_MUST_USE;
+/* A list of numbers: u8 width, varint the smallest, then each less the smallest, width bits each. */
+void codec_list_put(struct tf_buf *out, const uint32_t *numbers, uint32_t n);
+struct codec_list {
+	struct tf_str packed;
+	uint32_t low;
+	unsigned width;
+};
+enum tf_err codec_list_take(struct tf_cur *c, uint32_t n, struct codec_list *out) TF_MUST_USE;
+uint64_t codec_list_at(const struct codec_list *l, uint32_t i);
+
+/* The row directory is the list of the rows' byte counts. Fills d->start; what follows the directory must be the rows'
+ * bytes exactly, and pad more. */
+enum tf_err codec_directory_take(struct tf_cur *c, struct meter_decoder *d, size_t pad) TF_MUST_USE;
 
 /* Packs n values of width bits (0..56), low bits first, padded to a byte. */
 void codec_pack(struct tf_buf *out, const uint64_t *values, size_t n, unsigned width);
@@ -54,6 +63,14 @@ codec_packed_size(size_t n, unsigned width)
 {
 	return (n * width + 7) / 8;
 }
+
+/* Greatest common divisor of a row's values, 1 for a row of zeros. */
+uint64_t codec_quantum(const int64_t *v, uint32_t n);
+/* A row as chunks of 16 << log2; v already divided by quantum. */
+void codec_plain_row_put(struct tf_buf *out, const int64_t *v, uint32_t slots, unsigned log2, uint64_t quantum);
+/* Bytes that a row takes this way, near enough. */
+uint64_t codec_plain_row_size(const int64_t *v, uint32_t slots, unsigned log2);
+bool codec_row_is_zero(const struct meter_grid *grid, uint32_t row);
 
 enum tf_err codec_plain_encode(const struct meter_grid *grid, struct tf_buf *out) TF_MUST_USE;
 /* Takes PLAIN's own head. */

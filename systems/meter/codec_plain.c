@@ -28,9 +28,8 @@ struct plain_sizes {
 	uint64_t bits[PLAIN_LOG2_MAX + 1];
 };
 
-/* Greatest common divisor of a row's values, 1 for a row of zeros. */
-static uint64_t
-row_quantum(const int64_t *v, uint32_t n)
+uint64_t
+codec_quantum(const int64_t *v, uint32_t n)
 {
 	uint64_t q = 0;
 	for (uint32_t i = 0; i < n && q != 1; i++) {
@@ -80,8 +79,21 @@ sizes_add(struct plain_sizes *s, const int64_t *v, uint32_t slots)
 	}
 }
 
-static bool
-row_is_zero(const struct meter_grid *grid, uint32_t row)
+uint64_t
+codec_plain_row_size(const int64_t *v, uint32_t slots, unsigned log2)
+{
+	uint64_t bits = 0;
+	uint32_t chunk = PLAIN_BASE << log2;
+	for (uint32_t at = 0; at < slots; at += chunk) {
+		uint32_t n = slots - at < chunk ? slots - at : chunk;
+		struct range r = range_of(v + at, n);
+		bits += 24 + (uint64_t)n * codec_bits((uint64_t)(r.high - r.low));
+	}
+	return (bits + 7) / 8;
+}
+
+bool
+codec_row_is_zero(const struct meter_grid *grid, uint32_t row)
 {
 	const int64_t *v = grid->values + (size_t)row * grid->slots;
 	if (grid->skip && grid->skip[row])
@@ -97,7 +109,7 @@ best_log2(const struct meter_grid *grid)
 {
 	struct plain_sizes s = {{0}};
 	for (uint32_t r = 0; r < grid->rows; r++)
-		if (!row_is_zero(grid, r))
+		if (!codec_row_is_zero(grid, r))
 			sizes_add(&s, grid->values + (size_t)r * grid->slots, grid->slots);
 	unsigned best = 0;
 	for (unsigned k = 1; k <= PLAIN_LOG2_MAX; k++)
@@ -129,8 +141,8 @@ rest_start(const int64_t *v, uint32_t slots)
 	return i;
 }
 
-static void
-row_put(struct tf_buf *out, const int64_t *v, uint32_t slots, unsigned log2, uint64_t quantum)
+void
+codec_plain_row_put(struct tf_buf *out, const int64_t *v, uint32_t slots, unsigned log2, uint64_t quantum)
 {
 	uint32_t chunk = PLAIN_BASE << log2, rest = rest_start(v, slots);
 	for (uint32_t at = 0; at < slots; at += chunk) {
@@ -154,11 +166,11 @@ rows_put(const struct meter_grid *grid, unsigned log2, struct tf_buf *body, uint
 	for (uint32_t r = 0; r < grid->rows; r++) {
 		size_t before = body->n;
 		const int64_t *v = grid->values + (size_t)r * grid->slots;
-		if (!row_is_zero(grid, r)) {
-			uint64_t quantum = row_quantum(v, grid->slots);
+		if (!codec_row_is_zero(grid, r)) {
+			uint64_t quantum = codec_quantum(v, grid->slots);
 			for (uint32_t i = 0; quantum > 1 && i < grid->slots; i++)
 				scaled[i] = v[i] / (int64_t)quantum;
-			row_put(body, quantum > 1 ? scaled : v, grid->slots, log2, quantum);
+			codec_plain_row_put(body, quantum > 1 ? scaled : v, grid->slots, log2, quantum);
 		}
 		if (body->n - before > UINT32_MAX)
 			return TF_TOO_LARGE;
@@ -179,7 +191,7 @@ codec_plain_encode(const struct meter_grid *grid, struct tf_buf *out)
 	if (!e) {
 		tf_buf_u8(out, METER_CODEC_PLAIN);
 		tf_buf_u8(out, (uint8_t)log2);
-		codec_directory_put(out, lengths, grid->rows);
+		codec_list_put(out, lengths, grid->rows);
 		tf_buf_put(out, body.p, body.n);
 		e = out->err;
 	}
@@ -253,6 +265,10 @@ codec_plain_row(const struct meter_decoder *d, uint32_t row, int64_t *out_values
 {
 	struct tf_cur c = {d->bytes + d->start[row], d->bytes + d->start[row + 1], false};
 	uint64_t quantum = 1;
+	if (!tf_cur_left(&c)) {
+		memset(out_values, 0, d->slots * sizeof *out_values);
+		return TF_OK;
+	}
 	for (uint32_t at = 0, n = 0; at < d->slots; at += n)
 		TF_TRY(chunk_take(d, &c, at, &quantum, out_values, &n));
 	if (tf_cur_left(&c))

@@ -9,7 +9,7 @@
 #include "codec.h"
 #include "reading.h"
 
-static const enum meter_codec codecs[] = {METER_CODEC_PLAIN};
+static const enum meter_codec codecs[] = {METER_CODEC_PLAIN, METER_CODEC_MODEL};
 #define CODEC_COUNT (sizeof codecs / sizeof *codecs)
 
 /* splitmix64: the tests' own numbers, the same everywhere. */
@@ -217,7 +217,7 @@ rows_decode_by_themselves(void **state)
 			out.n = 0;
 			assert_int_equal(meter_codec_encode(codecs[c], &g, &out), TF_OK);
 		}
-		assert_int_equal(head + sum, out.n);
+		assert_in_range(out.n - head - sum, 0, 8); /* room for loads */
 		assert_int_equal(meter_decoder_row(d, 20, row), TF_INVALID);
 		meter_decoder_free(&d);
 		tf_buf_release(&out);
@@ -360,7 +360,7 @@ coarse_meters_pay_for_their_steps_only(void **state)
 static void
 homes_take_no_more_than_promised(void **state)
 {
-	static const double bytes_per_value[] = {1.5};
+	static const double bytes_per_value[] = {1.5, 1.3};
 	for (size_t c = 0; c < CODEC_COUNT; c++) {
 		struct meter_grid g = grid_new(100, 1440, 48);
 		fill_homes(&g, 13);

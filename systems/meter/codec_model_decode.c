@@ -1,0 +1,256 @@
+/* Decoding METER_CODEC_MODEL. A token waits for the one before it (its context, its state), so rows are decoded four
+ * at a time: their chains are independent and fill the processor's pipes.
+ *
+ * Bounds: states come from tables built here, so an index is always within them; a row's bit position is clamped to the
+ * row's end, behind which MODEL_PAD bytes lie; the length is checked once the row is done. */
+#include "base/mem.h"
+#include "codec_model.h"
+
+#define LANES 4
+
+/* What a state tells: token 0-7, state bits 8-11, raw bits 12-16, next state less its bits 17-28. */
+typedef uint32_t model_entry;
+
+struct codec_model {
+	struct model_head head;
+	struct codec_list kinds;
+	uint32_t offset[MODEL_CLASSES_MAX][MODEL_CONTEXTS]; /* of a context's table, in entries */
+	int64_t base[256];
+	model_entry entries[];
+};
+
+struct lane {
+	const uint8_t *p;
+	uint64_t bit, size; /* position; bits in the row */
+	const uint32_t *offset;
+	int64_t *out;
+	uint32_t state, last, mean; /* last and mean: tokens in 1/256 */
+	model_entry entry;
+};
+
+static void
+entries_build(model_entry *out, const uint16_t *frequency, const struct model_head *h)
+{
+	uint8_t token[1 << MODEL_LOG2_MAX];
+	uint16_t next[MODEL_TOKENS_MAX];
+	uint32_t size = 1u << h->log2;
+	model_spread(frequency, h->tokens, h->log2, token);
+	memcpy(next, frequency, h->tokens * sizeof *next);
+	for (uint32_t i = 0; i < size; i++) {
+		unsigned t = token[i], x = next[t]++;
+		unsigned bits = h->log2 + 1 - codec_bits(x);
+		unsigned raw = model_token_bits(t >= h->zero ? t - h->zero : h->zero - t);
+		out[i] = t | bits << 8 | raw << 12 | ((x << bits) - size) << 17;
+	}
+}
+
+static enum tf_err
+head_take(struct tf_cur *c, struct model_head *h)
+{
+	h->log2 = tf_cur_u8(c);
+	h->classes = tf_cur_u8(c);
+	h->shift = tf_cur_u8(c);
+	h->zero = tf_cur_u8(c);
+	h->tokens = tf_cur_u8(c);
+	h->start = tf_cur_u8(c);
+	uint64_t day = tf_cur_varint(c);
+	if (c->bad || h->log2 < MODEL_LOG2_MIN || h->log2 > MODEL_LOG2_MAX || h->shift > 31 || day > MODEL_DAY_MAX)
+		return TF_CORRUPT;
+	h->day = (uint32_t)day;
+	if (!h->classes || h->classes > MODEL_CLASSES_MAX || !h->tokens || h->tokens > MODEL_TOKENS_MAX)
+		return TF_CORRUPT;
+	if (h->zero >= h->tokens || h->start >= h->tokens || h->zero > 123 || h->tokens - h->zero > 124)
+		return TF_CORRUPT;
+	return TF_OK;
+}
+
+static enum tf_err
+model_build(const struct model_head *h, const struct model_tables *t, struct codec_model **out)
+{
+	struct codec_model *m = tf_malloc(sizeof *m + ((size_t)t->count << h->log2) * sizeof *m->entries);
+	if (!m)
+		return TF_NO_MEMORY;
+	m->head = *h;
+	for (unsigned i = 0; i < 256; i++)
+		m->base[i] = i < h->tokens ? model_token_base(i, h->zero) : 0;
+	for (unsigned k = 0; k < h->classes; k++)
+		for (unsigned i = 0; i < MODEL_CONTEXTS; i++)
+			m->offset[k][i] = (uint32_t)t->map[k][i] << h->log2;
+	uint16_t frequency[MODEL_TOKENS_MAX];
+	for (unsigned i = 0; i < t->count; i++) {
+		if (!model_frequencies(t->level[i], h->tokens, h->log2, frequency)) {
+			tf_free(m);
+			return TF_CORRUPT;
+		}
+		entries_build(m->entries + ((size_t)i << h->log2), frequency, h);
+	}
+	*out = m;
+	return TF_OK;
+}
+
+enum tf_err
+codec_model_open(struct tf_cur *c, struct meter_decoder *d)
+{
+	struct model_head h = {0};
+	TF_TRY(head_take(c, &h));
+	d->plain_log2 = MODEL_PLAIN_LOG2;
+	struct tf_str coded = tf_cur_lstr(c);
+	if (c->bad)
+		return TF_CORRUPT;
+	struct model_tables *t = tf_calloc(1, sizeof *t);
+	enum tf_err e = t ? model_tables_take(coded, &h, t) : TF_NO_MEMORY;
+	e = e ? e : model_build(&h, t, &d->model);
+	tf_free(t);
+	TF_TRY(e);
+	TF_TRY(codec_list_take(c, d->rows, &d->model->kinds));
+	return codec_directory_take(c, d, MODEL_PAD);
+}
+
+void
+codec_model_free(struct codec_model **m)
+{
+	tf_free(*m);
+	*m = NULL;
+}
+
+/* One token and its raw bits: where the time goes. slot is the level expected from the days before. */
+static inline void
+lane_step(const struct codec_model *m, struct lane *l, uint32_t slot)
+{
+	uint32_t known = slot * MODEL_WEIGHT_SLOT + l->mean * MODEL_WEIGHT_MEAN;
+	uint32_t context = (known + l->last * MODEL_WEIGHT_LAST) >> m->head.shift & (MODEL_CONTEXTS - 1);
+	model_entry e = m->entries[l->offset[context] + l->state];
+	uint64_t bit = l->bit < l->size ? l->bit : l->size;
+	uint64_t w = codec_load64(l->p + (bit >> 3)) >> (bit & 7);
+	unsigned bits = e >> 8 & 15, raw = e >> 12 & 31, token = e & 255;
+	*l->out++ = m->base[token] + (int64_t)(w & (((uint64_t)1 << raw) - 1));
+	l->state = (e >> 17) + (uint32_t)(w >> raw & (((uint64_t)1 << bits) - 1));
+	l->bit = bit + raw + bits;
+	l->last = token << 8;
+	l->mean += (uint32_t)((int32_t)(l->last - l->mean) >> MODEL_RATE);
+	l->entry = e;
+}
+
+/* The rows of all lanes; count is a constant at each call. */
+static inline __attribute__((always_inline)) void
+lanes_run(const struct codec_model *m, struct lane *lanes, unsigned count, uint32_t slots)
+{
+	uint16_t slot[LANES][MODEL_DAY_MAX];
+	uint32_t day = m->head.day, first = day && day < slots ? day : slots;
+	struct lane l[LANES];
+	for (unsigned k = 0; k < count; k++)
+		l[k] = lanes[k];
+	for (uint32_t i = 0; i < first; i++)
+		for (unsigned k = 0; k < count; k++) {
+			lane_step(m, &l[k], l[k].mean);
+			if (day)
+				slot[k][i] = (uint16_t)l[k].last;
+		}
+	for (uint32_t at = first, i = 0; at < slots; at++) {
+		for (unsigned k = 0; k < count; k++) {
+			uint32_t was = slot[k][i];
+			lane_step(m, &l[k], was);
+			slot[k][i] = (uint16_t)(was + (uint32_t)((int32_t)(l[k].last - was) >> MODEL_RATE));
+		}
+		i = i + 1 == day ? 0 : i + 1;
+	}
+	for (unsigned k = 0; k < count; k++)
+		lanes[k] = l[k];
+}
+
+/* The bits for the state after the last token are not stored. */
+static enum tf_err
+lane_check(const struct lane *l)
+{
+	uint64_t used = l->bit - (l->entry >> 8 & 15);
+	return (used + 7) / 8 == l->size / 8 ? TF_OK : TF_CORRUPT;
+}
+
+/* What a row of kind SHAPED holds before its bits. */
+struct shape {
+	uint8_t flags;
+	uint64_t quantum;
+	int64_t offset;
+};
+
+static enum tf_err
+shape_take(struct tf_cur *c, struct shape *s)
+{
+	s->flags = tf_cur_u8(c);
+	s->quantum = s->flags & MODEL_SHAPE_QUANTUM ? tf_cur_varint(c) : 1;
+	s->offset = s->flags & MODEL_SHAPE_OFFSET ? tf_cur_zigzag(c) : 0;
+	return c->bad || s->flags > 7 ? TF_CORRUPT : TF_OK;
+}
+
+static void
+shape_undo(const struct shape *s, int64_t *v, uint32_t slots)
+{
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < slots; i++) {
+		sum = (s->flags & MODEL_SHAPE_DELTA ? sum : 0) + (uint64_t)v[i];
+		v[i] = (int64_t)((sum + (uint64_t)s->offset) * s->quantum);
+	}
+}
+
+static void
+lane_open(const struct codec_model *m, unsigned class, const struct tf_cur *c, int64_t *out, struct lane *l)
+{
+	*l = (struct lane){.p = c->p, .size = (uint64_t)tf_cur_left(c) * 8, .offset = m->offset[class], .out = out};
+	l->state = (uint32_t)(codec_load64(c->p) & ((1u << m->head.log2) - 1));
+	l->bit = m->head.log2;
+	l->last = l->mean = (uint32_t)m->head.start << 8;
+}
+
+/* Rows that wait for company. */
+struct queue {
+	struct lane lanes[LANES];
+	struct shape shapes[LANES];
+	int64_t *out[LANES];
+	unsigned n;
+};
+
+static enum tf_err
+queue_run(const struct meter_decoder *d, struct queue *q)
+{
+	if (q->n == LANES)
+		lanes_run(d->model, q->lanes, LANES, d->slots);
+	else
+		for (unsigned k = 0; k < q->n; k++)
+			lanes_run(d->model, &q->lanes[k], 1, d->slots);
+	enum tf_err e = TF_OK;
+	for (unsigned k = 0; k < q->n; k++) {
+		e = e ? e : lane_check(&q->lanes[k]);
+		if (q->shapes[k].flags)
+			shape_undo(&q->shapes[k], q->out[k], d->slots);
+	}
+	q->n = 0;
+	return e;
+}
+
+static enum tf_err
+row_take(const struct meter_decoder *d, uint32_t row, struct queue *q, int64_t *out)
+{
+	struct tf_cur c = {d->bytes + d->start[row], d->bytes + d->start[row + 1], false};
+	uint64_t kind = codec_list_at(&d->model->kinds, row);
+	if (kind == MODEL_ROW_PLAIN || !tf_cur_left(&c) || !d->slots)
+		return codec_plain_row(d, row, out);
+	struct shape *s = &q->shapes[q->n];
+	s->flags = 0;
+	if (kind >= MODEL_ROW_SHAPED)
+		TF_TRY(shape_take(&c, s));
+	uint64_t class = kind - (kind >= MODEL_ROW_SHAPED ? MODEL_ROW_SHAPED : MODEL_ROW_CLASS);
+	if (class >= d->model->head.classes || !tf_cur_left(&c))
+		return TF_CORRUPT;
+	lane_open(d->model, (unsigned)class, &c, out, &q->lanes[q->n]);
+	q->out[q->n] = out;
+	return ++q->n == LANES ? queue_run(d, q) : TF_OK;
+}
+
+enum tf_err
+codec_model_rows(const struct meter_decoder *d, uint32_t first, uint32_t count, int64_t *out_values)
+{
+	struct queue q = {.n = 0};
+	for (uint32_t i = 0; i < count; i++)
+		TF_TRY(row_take(d, first + i, &q, out_values + (size_t)i * d->slots));
+	return queue_run(d, &q);
+}

@@ -1,0 +1,290 @@
+/* Encoding METER_CODEC_MODEL: rows become tokens (codec_tokens.c), tokens get tables (codec_classes.c), and here the
+ * tables code them. tANS runs backward: a row's last token is coded first, and the decoder reads forward. */
+#include "codec_model_encode.h"
+
+#include "base/mem.h"
+
+/* Coding a token from state x (2^log2 and up): bits = (x + bits_from) >> 16; the low bits go out; the next state is
+ * next[(x >> bits) + first]. */
+struct token_code {
+	uint32_t bits_from;
+	int32_t first;
+};
+
+struct coding {
+	struct token_code *codes; /* of each table, head.tokens */
+	uint16_t *next;           /* of each table, 2^log2 */
+	uint32_t *bits;           /* of one row: state bits, count in the top byte */
+};
+
+static void
+coding_release(struct coding *c)
+{
+	tf_free(c->codes);
+	tf_free(c->next);
+	tf_free(c->bits);
+}
+
+static void
+coding_table(const struct model_head *h, const uint8_t *levels, struct token_code *codes, uint16_t *next)
+{
+	uint16_t frequency[MODEL_TOKENS_MAX], from[MODEL_TOKENS_MAX];
+	uint8_t token[1 << MODEL_LOG2_MAX];
+	uint32_t size = 1u << h->log2, sum = 0;
+	bool any = model_frequencies(levels, h->tokens, h->log2, frequency);
+	TF_ASSERT(any);
+	model_spread(frequency, h->tokens, h->log2, token);
+	for (unsigned t = 0; t < h->tokens; t++) {
+		uint32_t f = frequency[t], most = f > 1 ? h->log2 + 1 - codec_bits(f - 1) : h->log2;
+		codes[t] = (struct token_code){(most << 16) - (f << most), (int32_t)(sum - f)};
+		from[t] = (uint16_t)sum;
+		sum += f;
+	}
+	for (uint32_t i = 0; i < size; i++)
+		next[from[token[i]]++] = (uint16_t)(size + i);
+}
+
+static enum tf_err
+coding_init(const struct model_work *w, struct coding *c)
+{
+	const struct model_head *h = &w->head;
+	c->codes = tf_malloc((size_t)w->tables.count * h->tokens * sizeof *c->codes);
+	c->next = tf_malloc(((size_t)w->tables.count << h->log2) * sizeof *c->next);
+	c->bits = tf_malloc((size_t)w->grid->slots * sizeof *c->bits);
+	if (!c->codes || !c->next || !c->bits)
+		return TF_NO_MEMORY;
+	for (unsigned i = 0; i < w->tables.count; i++)
+		coding_table(h, w->tables.level[i], c->codes + (size_t)i * h->tokens, c->next + ((size_t)i << h->log2));
+	return TF_OK;
+}
+
+/* The row's states, last to first; returns the first. The last token needs no bits: any state that shows it will do. */
+static uint32_t
+row_states(const struct model_work *w, const struct coding *c, uint32_t row)
+{
+	const uint8_t *map = w->tables.map[w->rows[row].class];
+	unsigned tokens = w->head.tokens, log2 = w->head.log2;
+	uint32_t slots = w->grid->slots, x = 0;
+	size_t at = (size_t)row * slots;
+	for (uint32_t i = slots; i-- > 0;) {
+		unsigned table = map[w->context[at + i]];
+		struct token_code code = c->codes[table * tokens + w->token[at + i]];
+		if (i == slots - 1) {
+			uint32_t bits = (code.bits_from + (1u << 15)) >> 16;
+			x = (bits << 16) - code.bits_from;
+			x = c->next[((size_t)table << log2) + (size_t)((int64_t)(x >> bits) + code.first)];
+			c->bits[i] = 0;
+			continue;
+		}
+		uint32_t bits = (x + code.bits_from) >> 16;
+		c->bits[i] = bits << 24 | (x & ((1u << bits) - 1));
+		x = c->next[((size_t)table << log2) + (size_t)((int64_t)(x >> bits) + code.first)];
+	}
+	return x;
+}
+
+static void
+row_bits(const struct model_work *w, const struct coding *c, uint32_t row, uint32_t state, struct tf_buf *out)
+{
+	const struct model_head *h = &w->head;
+	uint32_t slots = w->grid->slots;
+	size_t at = (size_t)row * slots;
+	uint8_t *start = tf_buf_room(out, (size_t)slots * 6 + 16), *p = start, raw_bits[256];
+	if (!p)
+		return;
+	for (unsigned t = 0; t < h->tokens; t++)
+		raw_bits[t] = (uint8_t)model_token_bits(t >= h->zero ? t - h->zero : h->zero - t);
+	uint64_t acc = state & ((1u << h->log2) - 1);
+	unsigned held = h->log2;
+	for (uint32_t i = 0; i < slots; i++) {
+		codec_store64(p, acc);
+		p += held >> 3;
+		acc >>= held & ~7u;
+		held &= 7;
+		unsigned raw = raw_bits[w->token[at + i]], bits = c->bits[i] >> 24;
+		acc |= (uint64_t)w->raw[at + i] << held | (uint64_t)(c->bits[i] & 0xffffff) << (held + raw);
+		held += raw + bits;
+	}
+	codec_store64(p, acc);
+	p += (held + 7) >> 3;
+	out->n += (size_t)(p - start);
+}
+
+static void
+row_head(const struct model_row *r, struct tf_buf *out)
+{
+	if (r->kind != MODEL_ROW_SHAPED)
+		return;
+	tf_buf_u8(out, r->flags);
+	if (r->flags & MODEL_SHAPE_QUANTUM)
+		tf_buf_varint(out, r->quantum);
+	if (r->flags & MODEL_SHAPE_OFFSET)
+		tf_buf_zigzag(out, r->offset);
+}
+
+static void
+row_plain(struct model_work *w, uint32_t row, struct tf_buf *out)
+{
+	struct model_row as_is = {.quantum = w->rows[row].quantum};
+	struct model_row planned = w->rows[row];
+	w->rows[row] = as_is;
+	model_row_shape(w, row, w->shaped);
+	w->rows[row] = planned;
+	codec_plain_row_put(out, w->shaped, w->grid->slots, MODEL_PLAIN_LOG2, as_is.quantum);
+}
+
+/* The row coded, or kept plain where that is smaller. */
+static void
+row_put(struct model_work *w, const struct coding *c, uint32_t row, struct tf_buf *out)
+{
+	struct model_row *r = &w->rows[row];
+	size_t before = out->n;
+	if (codec_row_is_zero(w->grid, row))
+		return;
+	if (model_row_coded(r)) {
+		row_head(r, out);
+		row_bits(w, c, row, row_states(w, c, row), out);
+		size_t n = out->n - before;
+		const int64_t *v = w->grid->values + (size_t)row * w->grid->slots;
+		if (n <= codec_plain_row_size(v, w->grid->slots, MODEL_PLAIN_LOG2))
+			return;
+		out->n = before;
+		r->kind = MODEL_ROW_PLAIN;
+	}
+	row_plain(w, row, out);
+}
+
+static void
+head_put(const struct model_work *w, struct tf_buf *out)
+{
+	const struct model_head *h = &w->head;
+	tf_buf_u8(out, METER_CODEC_MODEL);
+	tf_buf_u8(out, (uint8_t)h->log2);
+	tf_buf_u8(out, (uint8_t)h->classes);
+	tf_buf_u8(out, (uint8_t)h->shift);
+	tf_buf_u8(out, (uint8_t)h->zero);
+	tf_buf_u8(out, (uint8_t)h->tokens);
+	tf_buf_u8(out, (uint8_t)h->start);
+	tf_buf_varint(out, h->day);
+}
+
+/* Everything but the rows; uses w->lengths for the kinds in between. */
+static enum tf_err
+block_put(struct model_work *w, const struct tf_buf *body, struct tf_buf *out)
+{
+	struct tf_buf coded;
+	uint32_t rows = w->grid->rows, last = MODEL_ROW_PLAIN;
+	uint32_t *kinds = tf_malloc((size_t)rows * sizeof *kinds + 1);
+	if (!kinds)
+		return TF_NO_MEMORY;
+	for (uint32_t r = 0; r < rows; r++) {
+		bool coded_row = model_row_coded(&w->rows[r]);
+		if (w->lengths[r]) /* a row without bytes has any kind */
+			last = w->rows[r].kind + (coded_row ? w->rows[r].class : 0u);
+		kinds[r] = last;
+	}
+	tf_buf_init(&coded, 0);
+	model_tables_put(&coded, &w->tables, &w->head);
+	head_put(w, out);
+	tf_buf_lstr(out, tf_buf_view(&coded));
+	codec_list_put(out, kinds, rows);
+	codec_list_put(out, w->lengths, rows);
+	tf_buf_put(out, body->p, body->n);
+	tf_buf_u64(out, 0); /* MODEL_PAD */
+	enum tf_err e = coded.err ? coded.err : out->err;
+	tf_buf_release(&coded);
+	tf_free(kinds);
+	return e;
+}
+
+static enum tf_err
+rows_put(struct model_work *w, const struct coding *c, struct tf_buf *body)
+{
+	for (uint32_t r = 0; r < w->grid->rows; r++) {
+		size_t before = body->n;
+		row_put(w, c, r, body);
+		if (body->n - before > UINT32_MAX)
+			return TF_TOO_LARGE;
+		w->lengths[r] = (uint32_t)(body->n - before);
+	}
+	return body->err;
+}
+
+static enum tf_err
+work_init(struct model_work *w)
+{
+	size_t rows = w->grid->rows, cells = rows * w->grid->slots;
+	w->rows = tf_malloc(rows * sizeof *w->rows + 1);
+	w->lengths = tf_malloc(rows * sizeof *w->lengths + 1);
+	w->shaped = tf_malloc(w->grid->slots * sizeof *w->shaped + 1);
+	w->token = tf_malloc(cells + 1);
+	w->context = tf_malloc(cells + 1);
+	w->raw = tf_malloc(cells * sizeof *w->raw + 1);
+	return w->rows && w->lengths && w->shaped && w->token && w->context && w->raw ? TF_OK : TF_NO_MEMORY;
+}
+
+static void
+work_free(struct model_work *w)
+{
+	tf_free(w->rows);
+	tf_free(w->lengths);
+	tf_free(w->shaped);
+	tf_free(w->token);
+	tf_free(w->context);
+	tf_free(w->raw);
+	tf_free(w->counts);
+	tf_free(w);
+}
+
+static unsigned
+states_log2(size_t cells)
+{
+	return cells >= 100000 ? 11 : cells >= 24000 ? 10 : 9;
+}
+
+static enum tf_err
+block_encode(struct model_work *w, struct tf_buf *out)
+{
+	struct coding c = {0};
+	struct tf_buf body;
+	TF_TRY(work_init(w));
+	model_rows_plan(w);
+	w->counts = tf_malloc((size_t)MODEL_CLASSES_MAX * MODEL_CONTEXTS * w->head.tokens * sizeof *w->counts);
+	if (!w->counts)
+		return TF_NO_MEMORY;
+	for (uint32_t r = 0; r < w->grid->rows; r++)
+		if (model_row_coded(&w->rows[r]))
+			model_row_tokens(w, r);
+	TF_TRY(model_classes_choose(w));
+	w->head.log2 = states_log2((size_t)w->grid->rows * w->grid->slots);
+	tf_buf_init(&body, 0);
+	enum tf_err e = coding_init(w, &c);
+	e = e ? e : rows_put(w, &c, &body);
+	e = e ? e : block_put(w, &body, out);
+	coding_release(&c);
+	tf_buf_release(&body);
+	return e;
+}
+
+enum tf_err
+codec_model_encode(const struct meter_grid *grid, struct tf_buf *out)
+{
+	size_t before = out->n;
+	struct tf_buf plain;
+	struct model_work *w = tf_calloc(1, sizeof *w);
+	if (!w)
+		return TF_NO_MEMORY;
+	w->grid = grid;
+	enum tf_err e = block_encode(w, out);
+	work_free(w);
+	TF_TRY(e);
+	/* a small block may not earn its tables back */
+	tf_buf_init(&plain, out->n - before);
+	e = codec_plain_encode(grid, &plain);
+	if (!e && plain.n < out->n - before) {
+		out->n = before;
+		tf_buf_put(out, plain.p, plain.n);
+	}
+	tf_buf_release(&plain);
+	return e == TF_TOO_LARGE ? out->err : e ? e : out->err;
+}
