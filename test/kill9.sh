@@ -88,6 +88,19 @@ to_be_killed() {
 	137) kills=$((kills + 1)); told="$told, $label"; return 1 ;;
 	*) fail "$label: exit $code: $(tail -1 "$work/err")"; return 1 ;;
 	esac
+} 2>/dev/null # where the shell would tell of every kill
+
+# harass ACKNOWLEDGED IN_FLIGHT LABEL COMMAND...: killed up to three times in a row, so that recovery is killed too.
+# Exit 0 when it finished all the same.
+harass() {
+	local acknowledged=$1 in_flight=$2 try
+	shift 2
+	for try in 1 2 3; do
+		[ $((RANDOM % 3)) != 0 ] || return 1
+		! to_be_killed "$@" || return 0
+		check_files "$acknowledged" "$in_flight"
+	done
+	return 1
 }
 
 finish() { # COMMAND...: run again, unharmed
@@ -115,17 +128,13 @@ check_all() {
 		got=$(totals "$meter" "$(file_from 0)" "$(file_from $files)")
 		[ "$got" = "$n $s" ] || fail "$meter has rows and sum $got, not $n $s"
 	done
-	"$program" verify --data "$data" >"$work/out" 2>>"$work/err" || fail "verify: exit $?: $(tail -1 "$work/out" "$work/err" | tr '\n' ' ')"
+	"$program" verify --data "$data" >"$work/out" 2>>"$work/err" || fail "verify: exit $?: $(tail -q -n 1 "$work/out" "$work/err" | tr '\n' ' ')"
 }
 
 loads() {
 	local f
 	for f in $(seq 0 $((files - 1))); do
-		if [ $((RANDOM % 3)) != 0 ]; then
-			to_be_killed "load" load --data "$data" "$work/in/$f.csv" && continue
-			check_files "$f" "$f"
-		fi
-		finish load --data "$data" "$work/in/$f.csv"
+		harass "$f" "$f" load load --data "$data" "$work/in/$f.csv" || finish load --data "$data" "$work/in/$f.csv"
 	done
 }
 
@@ -133,11 +142,7 @@ tiers() {
 	local now
 	# Everything is hot on the first day, warm on the second, cold on the third.
 	for now in 2025-03-31T00:00:00Z 2025-05-01T00:00:00Z 2027-01-01T00:00:00Z; do
-		if [ $((RANDOM % 4)) != 0 ]; then
-			to_be_killed "tier" tier --data "$data" --now $now && continue
-			check_files $files $((files - 1))
-		fi
-		finish tier --data "$data" --now $now
+		harass $files $((files - 1)) tier tier --data "$data" --now $now || finish tier --data "$data" --now $now
 	done
 }
 

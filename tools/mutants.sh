@@ -6,8 +6,8 @@
 #   Safeguard: what it takes away
 #   Caught by: names of cmocka programs (as meson test names) and scripts (test/x.sh), comma separated
 # Those named are built and run first; where they let the mutant live, everything is. A mutant that survives, whose patch
-# does not apply, or that does not compile, fails. The tests named must pass on the untouched tree, else being caught would
-# mean nothing. Works in a copy of the tree with one build directory for all mutants; the last line is a count line.
+# does not apply, or that does not compile, fails. Only tests that pass on the untouched tree can catch: all run there first.
+# Works in a copy of the tree with one build directory for all mutants; the last line is a count line.
 set -u
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -43,12 +43,8 @@ for p in test/mutants/*.patch; do
 	patches="$patches $p"
 done
 
-tools/build.sh build --all >build.out 2>&1 || {
-	cat build.out
-	echo "not ok - the untouched tree does not build"
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-}
+# A program that does not build is found out below: the tests that need it fail without a mutant.
+tools/build.sh build --all -Dwerror=false >build.out 2>&1 || grep -E 'error|undefined' build.out | head -5
 meson introspect build --tests >tests.json
 
 # run_named NAME...: 0 when every named test passed; prints the first that failed.
@@ -95,24 +91,28 @@ goals() {
 
 named() { header 'Caught by' "$1" | tr ',' '\n' | sed 's/^ *//; s/ *$//' | grep . ; }
 
-# The tests that mutants name, on the untouched tree.
-baseline=$(for p in $patches; do named "$p"; done | sort -u)
-broken=""
-for name in $baseline; do
-	run_named "$name" >/dev/null || broken="$broken $name"
+# On the untouched tree: what fails here can catch nothing.
+broken="" usable=""
+for name in $(all_programs) $(all_scripts); do
+	if run_named "$name" >/dev/null; then
+		usable="$usable $name"
+	else
+		broken="$broken $name"
+	fi
 done
+[ -z "$broken" ] || echo "# fail without a mutant:$broken"
 
 for p in $patches; do
 	name=$(basename "$p" .patch)
 	safeguard=$(header Safeguard "$p")
 	tests=$(named "$p")
 	start=$SECONDS
-	bad=$(for t in $tests; do [[ " $broken " != *" $t "* ]] || echo "$t"; done)
+	bad=$(for t in $tests; do [[ " $usable " == *" $t "* ]] || echo "$t"; done | paste -sd ' ')
 	if [ -z "$safeguard" ] || [ -z "$tests" ]; then
 		note 'not ok' "$name" "its header names no safeguard or no test"
 		continue
 	elif [ -n "$bad" ]; then
-		note 'not ok' "$name" "fails without the mutant too: $bad"
+		note 'not ok' "$name" "without the mutant there is no passing $bad"
 		continue
 	elif ! patch -p1 --forward --batch --quiet --no-backup-if-mismatch -r - <"$p" >patch.out 2>&1; then
 		note 'not ok' "$name" "does not apply"
@@ -125,7 +125,7 @@ for p in $patches; do
 		grep -m 3 error build.out | sed 's/^/# /'
 	elif catcher=$(run_named $tests); [ -n "$catcher" ]; then
 		note ok "$name" "$safeguard: caught by $catcher in $((SECONDS - start)) s"
-	elif tools/build.sh build --all >build.out 2>&1; catcher=$(run_named $(all_programs) $(all_scripts)); [ -n "$catcher" ]; then
+	elif tools/build.sh build --all >build.out 2>&1; catcher=$(run_named $usable); [ -n "$catcher" ]; then
 		note ok "$name" "$safeguard: caught by $catcher, not by those named, in $((SECONDS - start)) s"
 	else
 		note 'not ok' "$name" "$safeguard: SURVIVED"
