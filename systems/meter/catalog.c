@@ -15,10 +15,11 @@ no_memory(struct tf_fault *f)
 static enum tf_err
 prepare(struct meter_catalog *c, struct tf_fault *f)
 {
-	TF_TRY(tf_sql_prepare(c->db,
-			      "SELECT tier, pack, offset, bytes, hash, readings, oldest, newest, through FROM block"
-			      " WHERE bucket=? AND level=? AND span=?",
-			      &c->find_block, f));
+	TF_TRY(tf_sql_prepare(
+		c->db,
+		"SELECT tier, pack, offset, bytes, hash, readings, oldest, newest, through, cold FROM block"
+		" WHERE bucket=? AND level=? AND span=?",
+		&c->find_block, f));
 	TF_TRY(tf_sql_prepare(c->db, "INSERT OR REPLACE INTO block VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)", &c->put_block,
 			      f));
 	TF_TRY(tf_sql_prepare(c->db, "INSERT OR REPLACE INTO agg_day VALUES(?,?,?,?,?,?,?)", &c->put_day, f));
@@ -348,6 +349,9 @@ meter_catalog_find_block(struct meter_catalog *c, uint32_t bucket, enum meter_le
 			.hash = (uint64_t)tf_stmt_get_i64(s, 4),
 			.stats = {(uint64_t)tf_stmt_get_i64(s, 5), tf_stmt_get_i64(s, 6), tf_stmt_get_i64(s, 7)},
 			.through = (int32_t)tf_stmt_get_i64(s, 8)};
+	struct tf_str cold = e ? (struct tf_str){0} : tf_stmt_get_str(s, 9);
+	if (cold.n && cold.n < METER_COLD_MAX)
+		memcpy(out->cold, cold.p, cold.n);
 	tf_stmt_reset(s);
 	return e == TF_END ? TF_NOT_FOUND : e;
 }
@@ -362,8 +366,8 @@ meter_catalog_put_block(struct meter_catalog *c, const struct meter_block_ref *r
 			     r->stats.oldest,   r->stats.newest,  r->through};
 	for (int i = 0; i < 12; i++)
 		tf_stmt_i64(s, i + 1, v[i]);
-	if (r->cold_key.n)
-		tf_stmt_str(s, 13, r->cold_key);
+	if (r->cold[0])
+		tf_stmt_str(s, 13, tf_str(r->cold));
 	else
 		tf_stmt_null(s, 13);
 	return tf_stmt_run(s, f);

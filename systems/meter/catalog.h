@@ -28,7 +28,10 @@ struct meter_channel {
 	uint8_t meter_n, channel_n, unit;
 };
 
-/* Where a block lies and what it holds. */
+#define METER_COLD_MAX 40
+
+/* Where a block lies and what it holds. A cold block's values are in Parquet; its pack holds the rest: stamps,
+ * presence, history. */
 struct meter_block_ref {
 	uint32_t bucket;
 	enum meter_level level;
@@ -37,8 +40,8 @@ struct meter_block_ref {
 	uint32_t pack; /* number of the pack file */
 	uint64_t offset, bytes, hash;
 	struct meter_block_stats stats;
-	int32_t through;        /* month blocks: the last local date moved in */
-	struct tf_str cold_key; /* cold: the Parquet object; borrowed */
+	int32_t through;           /* month blocks: the last local date moved in */
+	char cold[METER_COLD_MAX]; /* cold: which Parquet files (table cold_file); "" elsewhere */
 };
 
 struct meter_catalog {
@@ -74,7 +77,7 @@ enum tf_err meter_catalog_channel(struct meter_catalog *c, const struct meter_ba
 /* Inside a transaction: writes channels and buckets that are new. */
 enum tf_err meter_catalog_store_new(struct meter_catalog *c, struct tf_fault *f) TF_MUST_USE;
 
-/* TF_NOT_FOUND when there is no such block. cold_key is copied into key_buf. */
+/* TF_NOT_FOUND when there is no such block. */
 enum tf_err meter_catalog_find_block(struct meter_catalog *c, uint32_t bucket, enum meter_level level, int32_t span,
 				     struct meter_block_ref *out, struct tf_fault *f) TF_MUST_USE;
 enum tf_err meter_catalog_put_block(struct meter_catalog *c, const struct meter_block_ref *ref,

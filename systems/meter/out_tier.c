@@ -2,6 +2,7 @@
 #include "out_tier.h"
 
 #include "base/mem.h"
+#include "cold.h"
 
 #define MONTHS_PER_STEP 64 /* bounds the memory of a step: so many month blocks are made before they are published */
 
@@ -243,13 +244,19 @@ enum tf_err
 meter_tier_move(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now, struct meter_tier_report *out,
 		struct tf_fault *f)
 {
-	*out = (struct meter_tier_report){.moved_count = 1};
-	out->moved[0] = (struct meter_tier_moved){.from = METER_HOT, .to = METER_WARM};
+	*out = (struct meter_tier_report){.moved_count = 3,
+					  .moved = {{.from = METER_HOT, .to = METER_WARM},
+						    {.from = METER_WARM, .to = METER_COLD},
+						    {.from = METER_COLD, .to = METER_WARM}}};
 	struct mover v = {.s = s, .rule = rule, .now = now, .moved = &out->moved[0]};
 	v.moves = tf_calloc(MONTHS_PER_STEP, sizeof *v.moves);
 	if (!v.moves)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for moves");
 	enum tf_err e = hot_to_warm(&v, f);
 	tf_free(v.moves);
+	if (!e)
+		e = meter_cold_return(s, rule, now, &out->moved[2], f);
+	if (!e)
+		e = meter_cold_move(s, rule, now, &out->moved[1], f);
 	return e ? e : trim_log(s, out, f);
 }

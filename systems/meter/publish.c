@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "cold.h"
 #include "quarantine.h"
 
 struct gather {
@@ -143,6 +144,10 @@ place(struct gather *g, struct meter_group *group, int32_t date, struct tf_fault
 {
 	struct meter_catalog *c = &g->s->catalog;
 	enum tf_err e = meter_catalog_find_block(c, group->bucket, METER_MONTH, tf_date_month(date), &group->ref, f);
+	if (!e && date <= group->ref.through && group->ref.tier == METER_COLD) {
+		TF_TRY(meter_cold_restore(g->s, group->ref.cold, NULL, f));
+		e = meter_catalog_find_block(c, group->bucket, METER_MONTH, tf_date_month(date), &group->ref, f);
+	}
 	if (e && e != TF_NOT_FOUND)
 		return e;
 	if (!e && date <= group->ref.through) {

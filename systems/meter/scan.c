@@ -2,6 +2,7 @@
 #include "scan.h"
 
 #include "base/mem.h"
+#include "cold.h"
 
 const char *
 meter_unit_text(enum meter_unit u)
@@ -40,14 +41,40 @@ scan_rows(const struct meter_scan *q, const struct meter_block_view *v, struct m
 	return e;
 }
 
+/* A cold block is put together in memory first. */
+static enum tf_err
+scan_cold(struct meter_store *s, const struct meter_scan *q, const struct meter_block_ref *ref,
+	  const struct meter_bucket *bucket, meter_scan_each *each, void *ctx, struct tf_fault *f)
+{
+	struct meter_block b;
+	TF_TRY(meter_cold_block(s, ref, q->rows, &b, f));
+	struct meter_scan_row row = {.tier = ref->tier, .bucket = bucket, .head = &b};
+	meter_shape_slots(&b.shape, q->from, q->to, &row.from, &row.to);
+	enum tf_err e = TF_OK;
+	for (uint32_t r = 0; !e && r < b.rows; r++) {
+		if (q->rows && !q->rows[r])
+			continue;
+		row.row = r;
+		row.sid = q->bucket * METER_BUCKET_ROWS + r;
+		row.values = b.values + (size_t)r * b.shape.slots;
+		row.stamps = b.stamp + (size_t)r * b.shape.slots;
+		e = each(ctx, &row, f);
+	}
+	meter_block_release(&b);
+	meter_cold_opened(s, ref->bucket, ref->span);
+	return e;
+}
+
 static enum tf_err
 scan_block(struct meter_store *s, const struct meter_scan *q, const struct meter_block_ref *ref,
 	   const struct meter_bucket *bucket, meter_scan_each *each, void *ctx, struct tf_fault *f)
 {
 	char *bytes;
-	TF_TRY(meter_store_read_block(s, ref, &bytes, f));
 	s->opened_blocks[ref->tier]++;
 	s->opened_bytes[ref->tier] += ref->bytes;
+	if (ref->tier == METER_COLD)
+		return scan_cold(s, q, ref, bucket, each, ctx, f);
+	TF_TRY(meter_store_read_block(s, ref, &bytes, f));
 	struct meter_block_view v;
 	enum tf_err e = meter_block_open(tf_str_n(bytes, ref->bytes), &v, f);
 	if (!e) {

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/mem.h"
+#include "cold.h"
 
 char *
 meter_store_path(const struct meter_store *s, const char *rest)
@@ -109,6 +110,17 @@ open_log(struct meter_store *s, struct tf_fault *f)
 }
 
 static enum tf_err
+open_cold(struct meter_store *s, struct tf_fault *f)
+{
+	char *path = meter_store_path(s, "cold");
+	if (!path)
+		return no_memory(f);
+	enum tf_err e = tf_blob_open(s->os, tf_str(path), &s->cold, f);
+	tf_free(path);
+	return e;
+}
+
+static enum tf_err
 make_dirs(struct meter_store *s, struct tf_fault *f)
 {
 	char *packs = meter_store_path(s, "packs");
@@ -128,6 +140,7 @@ open_writer(struct meter_store *s, const struct meter_store_options *o, struct t
 	TF_TRY(meter_catalog_load(&s->catalog, f));
 	TF_TRY(load_deliveries(s, f));
 	TF_TRY(meter_store_sweep(s, f));
+	TF_TRY(meter_cold_sweep(s, f));
 	struct tf_flow_options fo = {.publish_bytes = o->publish_bytes, .wait = o->wait};
 	return tf_flow_open(s->os, s->log, &flow_ops, &s->ingest, s, &fo, &s->flow, f);
 }
@@ -142,7 +155,9 @@ meter_store_open(struct tf_os *os, const char *dir, const struct meter_store_opt
 	s->os = os;
 	s->read_only = o->read_only;
 	s->dir = tf_strndup(dir, strlen(dir));
-	enum tf_err e = !s->dir ? no_memory(f) : o->read_only ? open_catalog(s, f) : open_writer(s, o, f);
+	enum tf_err e = s->dir ? open_cold(s, f) : no_memory(f);
+	if (!e)
+		e = o->read_only ? open_catalog(s, f) : open_writer(s, o, f);
 	if (e) {
 		meter_store_close(&s);
 		return tf_fault_wrap(f, e, "cannot open '%s'", dir);
@@ -158,6 +173,8 @@ meter_store_close(struct meter_store **store)
 	if (!s)
 		return;
 	tf_flow_close(&s->flow);
+	tf_lake_close(&s->lake);
+	tf_blob_close(&s->cold);
 	meter_ingest_release(&s->ingest);
 	meter_catalog_close(&s->catalog);
 	tf_log_close(&s->log);

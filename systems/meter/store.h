@@ -12,6 +12,8 @@
 #include "core_ingest.h"
 #include "flow/flow.h"
 #include "in.h"
+#include "store/blob.h"
+#include "store/lake.h"
 
 struct meter_store {
 	struct tf_os *os;
@@ -21,6 +23,9 @@ struct meter_store {
 	struct tf_flow *flow;
 	struct meter_catalog catalog;
 	struct meter_ingest ingest;
+	struct tf_blob *cold; /* DIR/cold */
+	struct tf_lake *lake; /* opened at first use (view_lake.h) */
+	struct tf_lake_table tables[2];
 	struct meter_counts published; /* what publish did since open */
 	uint64_t quarantined;          /* records put aside since open */
 	uint64_t opened_bytes[METER_TIER_COUNT], opened_blocks[METER_TIER_COUNT];

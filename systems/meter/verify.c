@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "cold.h"
 #include "scan.h"
 
 struct check {
@@ -159,6 +160,8 @@ check_all(struct check *c, struct tf_fault *f)
 	TF_TRY(found(c, tf_sql_verify(s->catalog.db, &why), "catalog", &why, f));
 	if (s->log)
 		TF_TRY(found(c, tf_log_verify(s->log, &c->r->log_records, &why), "log", &why, f));
+	why = (struct tf_fault){0};
+	TF_TRY(found(c, meter_cold_verify(s, &why), "cold", &why, f));
 	TF_TRY(check_blocks(c, f));
 	return check_aggregates(c, f);
 }

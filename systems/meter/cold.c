@@ -1,0 +1,249 @@
+/* warm -> cold: month blocks into Parquet; see cold.h. The way back is in cold_restore.c. */
+#include "cold.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "view_lake.h"
+
+/* Up to METER_COLD_BUCKETS blocks of one month, and the files they go to. */
+struct cold_step {
+	struct meter_store *s;
+	int32_t month;
+	struct meter_block_ref refs[METER_COLD_BUCKETS];
+	uint32_t count;
+	char stem[METER_COLD_MAX];
+	struct meter_tier_moved *moved;
+};
+
+static enum tf_err
+copy_sql(struct tf_buf *b, const struct cold_step *c, struct tf_str region)
+{
+	tf_buf_printf(b,
+		      "SELECT meter, channel, \"start\", interval_s, \"value\", unit, quality, \"version\" FROM "
+		      "blocks_ordered(tier=1, month=%" PRId32 ", bucket_from=%" PRIu32 ", bucket_to=%" PRIu32
+		      ", region=",
+		      c->month, c->refs[0].bucket, c->refs[c->count - 1].bucket + 1);
+	tf_lake_quote(b, region);
+	tf_buf_cstr(b, ")");
+	return b->err;
+}
+
+static enum tf_err
+note_file(struct cold_step *c, struct tf_str key, struct tf_str region, uint64_t rows, struct tf_fault *f)
+{
+	struct tf_etag etag;
+	struct tf_blob_info info;
+	TF_TRY(tf_blob_etag(c->s->cold, key, &etag, f));
+	TF_TRY(tf_blob_stat(c->s->cold, key, &info, f));
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(c->s->catalog.db, "INSERT OR REPLACE INTO cold_file VALUES(?,?,?,?,?,?)", &q, f));
+	tf_stmt_str(q, 1, key);
+	tf_stmt_str(q, 2, tf_str(c->stem));
+	tf_stmt_str(q, 3, region);
+	tf_stmt_i64(q, 4, (int64_t)rows);
+	tf_stmt_i64(q, 5, (int64_t)info.size);
+	tf_stmt_str(q, 6, tf_str(etag.hex));
+	enum tf_err e = tf_stmt_run(q, f);
+	tf_stmt_free(&q);
+	c->moved->bytes_after += info.size;
+	return e;
+}
+
+/* A region's name as a path segment: what is not a letter, digit, '-' or '_' becomes '_'. */
+static void
+segment(struct tf_str region, char out[static 64])
+{
+	size_t n = region.n < 63 ? region.n : 63;
+	for (size_t i = 0; i < n; i++) {
+		char ch = region.p[i];
+		bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+			     ch == '-' || ch == '_';
+		out[i] = plain ? ch : '_';
+	}
+	out[n] = 0;
+}
+
+/* Writes one region's rows as one durable object. Inside the transaction, which notes it. */
+static enum tf_err
+write_region(struct cold_step *c, struct tf_str region, struct tf_fault *f)
+{
+	struct tf_lake *lake;
+	TF_TRY(meter_lake(c->s, &lake, f));
+	char path[TF_BLOB_PATH_MAX], name[64], key[TF_BLOB_KEY_MAX];
+	TF_TRY(tf_blob_temp(c->s->cold, path, f));
+	struct tf_buf sql;
+	tf_buf_init(&sql, 0);
+	uint64_t rows = 0;
+	enum tf_err e = copy_sql(&sql, c, region) ? tf_fault(f, TF_NO_MEMORY, "no memory for a query") : TF_OK;
+	if (!e)
+		e = tf_lake_copy(lake, tf_buf_view(&sql), path, NULL, &rows, f);
+	tf_buf_release(&sql);
+	if (e || !rows) {
+		struct tf_fault ignored;
+		enum tf_err gone = tf_os_unlink(c->s->os, path, &ignored);
+		return e ? e : gone == TF_NOT_FOUND ? TF_OK : gone;
+	}
+	segment(region, name);
+	snprintf(key, sizeof key, "year=%d/region=%s/%s.parquet",
+		 1970 + (int)(c->month >= 0 ? c->month / 12 : (c->month - 11) / 12), name, c->stem);
+	TF_TRY(tf_blob_take_file(c->s->cold, path, tf_str(key), f));
+	return note_file(c, tf_str(key), region, rows, f);
+}
+
+/* Regions of the step's channels. */
+static enum tf_err
+write_regions(struct cold_step *c, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(c->s->catalog.db,
+			      "SELECT DISTINCT coalesce((SELECT region FROM network n WHERE n.meter=c.meter ORDER BY "
+			      "from_date DESC LIMIT 1), 'none')"
+			      " FROM channel c WHERE sid>=? AND sid<? ORDER BY 1",
+			      &q, f));
+	tf_stmt_i64(q, 1, (int64_t)c->refs[0].bucket * METER_BUCKET_ROWS);
+	tf_stmt_i64(q, 2, ((int64_t)c->refs[c->count - 1].bucket + 1) * METER_BUCKET_ROWS);
+	enum tf_err e;
+	while (!(e = tf_stmt_step(q, f)))
+		if ((e = write_region(c, tf_stmt_get_str(q, 0), f)))
+			break;
+	tf_stmt_free(&q);
+	return e == TF_END ? TF_OK : e;
+}
+
+/* What Parquet does not hold: the block with every value 0. */
+static enum tf_err
+rest_job(void *ctx, size_t i, struct meter_made *m, struct tf_fault *f)
+{
+	struct cold_step *c = ctx;
+	char *bytes;
+	struct meter_block b = {0};
+	TF_TRY(meter_store_read_block(c->s, &c->refs[i], &bytes, f));
+	enum tf_err e = meter_block_decode(tf_str_n(bytes, c->refs[i].bytes), &b, f);
+	tf_free(bytes);
+	struct meter_block_ref ref = {.tier = METER_COLD, .through = c->refs[i].through};
+	memcpy(ref.cold, c->stem, sizeof ref.cold);
+	if (!e) {
+		memset(b.values, 0, (size_t)b.rows * b.shape.slots * sizeof *b.values);
+		e = meter_made_block(m, &b, &ref, f);
+	}
+	meter_block_release(&b);
+	return e;
+}
+
+static enum tf_err
+publish_step(struct cold_step *c, struct meter_step *st, struct tf_fault *f)
+{
+	TF_TRY(meter_step_pack(c->s, st, f));
+	TF_TRY(tf_sql_begin(c->s->catalog.db, f));
+	enum tf_err e = write_regions(c, f);
+	if (!e)
+		e = meter_step_put(c->s, st, f);
+	if (!e)
+		e = tf_sql_commit(c->s->catalog.db, f);
+	if (e)
+		tf_sql_rollback(c->s->catalog.db);
+	return e;
+}
+
+static enum tf_err
+run_step(struct cold_step *c, struct tf_fault *f)
+{
+	if (!c->count)
+		return TF_OK;
+	char month[16];
+	int64_t next;
+	TF_TRY(meter_catalog_get(&c->s->catalog, "next_pack", 1, &next, f));
+	snprintf(c->stem, sizeof c->stem, "%s-%010" PRId64, tf_month_format(c->month, month), next);
+	struct meter_step st = {0};
+	enum tf_err e = meter_step_run(c->s, &st, c->count, rest_job, c, f);
+	if (!e)
+		e = publish_step(c, &st, f);
+	for (uint32_t i = 0; !e && i < c->count; i++) {
+		c->moved->blocks++;
+		c->moved->readings += c->refs[i].stats.readings;
+		c->moved->bytes_before += c->refs[i].bytes;
+	}
+	for (int i = 0; !e && i < METER_WORKERS; i++)
+		c->moved->bytes_after += st.made[i].bytes.n;
+	meter_step_release(&st);
+	c->count = 0;
+	return e ? e : meter_store_sweep(c->s, f);
+}
+
+/* (bucket, month) of warm blocks, by month, then bucket; read in the last week are left out. */
+static const char find_due[] =
+	"SELECT bucket, span FROM block b WHERE tier=1 AND span<? AND NOT EXISTS (SELECT 1 FROM access a WHERE"
+	" a.bucket=b.bucket AND a.month=b.span AND a.day>?) ORDER BY span, bucket";
+
+struct due {
+	uint32_t bucket;
+	int32_t month;
+};
+
+static enum tf_err
+read_due(struct meter_store *s, int32_t before, int32_t since, struct due **out, size_t *out_count, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db, find_due, &q, f));
+	tf_stmt_i64(q, 1, before);
+	tf_stmt_i64(q, 2, since);
+	struct due *d = NULL;
+	size_t n = 0, cap = 0;
+	enum tf_err e;
+	while (!(e = tf_stmt_step(q, f))) {
+		if (n == cap) {
+			cap = cap ? cap * 2 : 256;
+			struct due *p = tf_realloc(d, cap * sizeof *p);
+			if (!p) {
+				e = tf_fault(f, TF_NO_MEMORY, "no memory for moves");
+				break;
+			}
+			d = p;
+		}
+		d[n++] = (struct due){(uint32_t)tf_stmt_get_i64(q, 0), (int32_t)tf_stmt_get_i64(q, 1)};
+	}
+	tf_stmt_free(&q);
+	if (e != TF_END) {
+		tf_free(d);
+		return e;
+	}
+	*out = d;
+	*out_count = n;
+	return TF_OK;
+}
+
+static enum tf_err
+move_due(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now, const struct due *due, size_t count,
+	 struct cold_step *c, struct tf_fault *f)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct meter_bucket *b = &s->catalog.buckets[due[i].bucket];
+		if (due[i].month >= meter_tier_warm_from(rule, s->catalog.zones[b->zone], now))
+			continue;
+		/* A step's files are read back by a range of buckets: it takes neighbours only. */
+		if (c->count && (c->count == METER_COLD_BUCKETS || c->month != due[i].month ||
+				 c->refs[c->count - 1].bucket + 1 != due[i].bucket))
+			TF_TRY(run_step(c, f));
+		c->month = due[i].month;
+		TF_TRY(meter_catalog_find_block(&s->catalog, due[i].bucket, METER_MONTH, due[i].month,
+						&c->refs[c->count], f));
+		c->count++;
+	}
+	return run_step(c, f);
+}
+
+enum tf_err
+meter_cold_move(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now, struct meter_tier_moved *moved,
+		struct tf_fault *f)
+{
+	struct due *due = NULL;
+	size_t count = 0;
+	int32_t today = (int32_t)(now / TF_DAY);
+	TF_TRY(read_due(s, tf_date_month(today) + 1 - rule->cold_months, today - 7, &due, &count, f));
+	struct cold_step c = {.s = s, .moved = moved};
+	enum tf_err e = move_due(s, rule, now, due, count, &c, f);
+	tf_free(due);
+	return e;
+}
