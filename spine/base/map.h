@@ -1,8 +1,9 @@
 /* A hash map from byte strings to 64-bit numbers: open addressing, XXH3, growing by doubling.
  *
- * Keys are copied (TF_MAP_OWN_KEYS) or borrowed for the map's life. Made for millions of entries: 24 bytes an entry
- * over a load of 1/2 to 7/8, owned key bytes in one growing store. Entries cannot be removed one by one. Thread rule:
- * one writer, or many readers. */
+ * Keys are copied (TF_MAP_OWN_KEYS) or borrowed for the map's life. Made for millions of entries: 32 bytes an entry
+ * over a load of 7/16 to 7/8, owned key bytes in one growing store. Entries cannot be removed one by one. The hash has
+ * no secret: keys made by an adversary to collide are slow, so bound their number where strangers choose them. Thread
+ * rule: one writer, or many readers. */
 #pragma once
 #include "base/buf.h"
 
