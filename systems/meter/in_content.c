@@ -1,7 +1,7 @@
 /* Recognition by content, and the way from one member's bytes to its parser.
  *
- * The first line decides (or the first HEAD_MAX bytes): "100," is NEM12 or NEM13, anything else with a separator is
- * CSV. An option may name the format instead. */
+ * The first line decides (or the first HEAD_MAX bytes): "100," is NEM12 or NEM13, '{' is JSON lines, '<' is XML by the
+ * name of its root element, anything else with a separator is CSV. An option may name the format instead. */
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -38,13 +38,60 @@ in_content_release(struct in_content *t)
 	in_lines_release(&t->lines);
 }
 
+static struct tf_str
+after(struct tf_str s, const char *mark)
+{
+	const char *at = memmem(s.p, s.n, mark, strlen(mark));
+	if (!at)
+		return tf_str_n(s.p + s.n, 0);
+	at += strlen(mark);
+	return tf_str_n(at, (size_t)(s.p + s.n - at));
+}
+
+/* The root element's name without prefix; empty while it is not to be seen. */
+static struct tf_str
+root_name(struct tf_str s)
+{
+	for (;;) {
+		s = tf_str_trim(s);
+		if (tf_str_starts(s, TF_STR("<!--")))
+			s = after(s, "-->");
+		else if (tf_str_starts(s, TF_STR("<?")))
+			s = after(s, "?>");
+		else
+			break;
+	}
+	size_t from = 1, n = 1;
+	for (; n < s.n && !strchr(" \t\r\n/>", s.p[n]); n++)
+		if (s.p[n] == ':')
+			from = n + 1;
+	return n < s.n && s.p[0] == '<' ? tf_str_n(s.p + from, n - from) : tf_str_n(s.p, 0);
+}
+
+static const struct in_format *
+xml_format(struct tf_str head)
+{
+	static const char *const espi[] = {"feed", "entry", "IntervalBlock"};
+	static const char *const cim[] = {"MeterReadings", "EventMessage", "ResponseMessage", "RequestMessage",
+					  "Envelope"};
+	struct tf_str root = root_name(head);
+	for (size_t i = 0; i < sizeof(espi) / sizeof(espi[0]); i++)
+		if (tf_str_eq(root, tf_str(espi[i])))
+			return &in_espi;
+	for (size_t i = 0; i < sizeof(cim) / sizeof(cim[0]); i++)
+		if (tf_str_eq(root, tf_str(cim[i])))
+			return &in_cim;
+	return NULL;
+}
+
 static const struct in_format *
 named_format(struct tf_str name)
 {
 	static const struct {
 		const char *name;
 		const struct in_format *format;
-	} formats[] = {{"nem12", &in_nem12}, {"nem13", &in_nem12}, {"csv", &in_csv}};
+	} formats[] = {{"nem12", &in_nem12}, {"nem13", &in_nem12}, {"csv", &in_csv},
+		       {"jsonl", &in_jsonl}, {"espi", &in_espi},   {"cim", &in_cim}};
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
 		if (tf_str_eq(name, tf_str(formats[i].name)))
 			return formats[i].format;
@@ -76,6 +123,10 @@ recognise(struct tf_str head, bool all, const struct in_format **out, struct tf_
 		text.p += 3, text.n -= 3;
 	while (text.n && strchr(" \t\r\n", text.p[0]) && text.p[0])
 		text.p++, text.n--;
+	if (text.n && text.p[0] == '<') {
+		*out = xml_format(text);
+		return *out || !full ? TF_OK : unknown(head, " of XML", f);
+	}
 	const char *end = text.n ? memchr(text.p, '\n', text.n) : NULL;
 	if (!end && !full)
 		return TF_OK;
@@ -83,7 +134,10 @@ recognise(struct tf_str head, bool all, const struct in_format **out, struct tf_
 		text.n = (size_t)(end - text.p);
 	if (!text.n || memchr(text.p, 0, text.n))
 		return text.n ? unknown(head, "", f) : tf_fault(f, TF_UNSUPPORTED, "the file is empty");
-	*out = tf_str_starts(text, TF_STR("100,")) ? &in_nem12 : &in_csv;
+	if (text.p[0] == '{')
+		*out = &in_jsonl;
+	else
+		*out = tf_str_starts(text, TF_STR("100,")) ? &in_nem12 : &in_csv;
 	return TF_OK;
 }
 

@@ -4,8 +4,8 @@
 #pragma once
 #include "in_parts.h"
 
-/* What a value with f decimals is multiplied by, so that it comes out in steps; entry 7 stands for "no dot" (seven bytes
- * have no room for seven decimals and a dot). 0: more decimals than the step has. */
+/* What a value with f decimals is multiplied by, so that it comes out in steps; entry 7 stands for "no dot" (seven
+ * bytes have no room for seven decimals and a dot). 0: more decimals than the step has. */
 struct in_scale {
 	int64_t by[8];
 };

@@ -130,3 +130,41 @@ bool in_interval(struct tf_str s, uint32_t *out_s);
  * there is one. TF_NOT_FOUND: skipped by a clock change. TF_INVALID: not a time. */
 enum tf_err in_when(struct tf_str s, const struct tf_zone *zone, tf_time last, tf_time *out) TF_MUST_USE;
 #define IN_NO_TIME INT64_MIN
+
+/* Puts single readings that follow each other together to runs, as they come. */
+struct in_gather {
+	const struct in_ctx *c;
+	struct tf_buf names;
+	struct meter_run run; /* the one begun; its arrays are below */
+	int64_t *values;
+	struct meter_quality *qualities;
+	bool mixed; /* its qualities differ */
+};
+enum tf_err in_gather_init(struct in_gather *g, const struct in_ctx *c, struct tf_fault *f) TF_MUST_USE;
+void in_gather_release(struct in_gather *g);
+/* Whose the next readings are. */
+enum tf_err in_gather_channel(struct in_gather *g, struct tf_str meter, struct tf_str channel, enum meter_unit unit,
+			      tf_time issued, struct tf_fault *f) TF_MUST_USE;
+enum tf_err in_gather_add(struct in_gather *g, tf_time start, uint32_t interval_s, int64_t value,
+			  struct meter_quality quality, struct tf_fault *f) TF_MUST_USE;
+/* Gives the run begun to the sink. */
+enum tf_err in_gather_flush(struct in_gather *g, struct tf_fault *f) TF_MUST_USE;
+
+/* What ESPI's and CIM's reading types share: the codes of IEC 61968-9 annex C. */
+struct in_kind {
+	int64_t flow;         /* 1 forward (delivered), 19 reverse (received), 4 net, 20 total */
+	int64_t commodity;    /* 1, 2 electricity, 7 gas, 9 water; 0 not said */
+	int64_t uom;          /* 72 Wh, 71 VAh, 73 varh, 38 W ... */
+	int64_t multiplier;   /* power of ten */
+	int64_t accumulation; /* 4 delta; 1 bulk, 3 cumulative, 9 summation: a register's reads */
+	int64_t phase, tou;
+	uint32_t interval_s; /* 0: not said */
+};
+/* Unit and exponent, and the channel's name: a letter by unit and direction, a digit by phase, "T" and the time-of-use
+ * register, "D" where the interval is a day or longer. False for a unit that is not taken. */
+bool in_kind_channel(const struct in_kind *k, enum meter_unit *out_unit, int8_t *out_exponent,
+		     char out_channel[static METER_CHANNEL_MAX]);
+/* Do the values count up, so that a reading is the difference of two? */
+bool in_kind_counts_up(const struct in_kind *k);
+/* value x 10^exponent, half to even; false over METER_VALUE_MAX. */
+bool in_scale_value(int64_t value, int exponent, int64_t *out);
