@@ -140,17 +140,39 @@ check_list(struct recovery *r, struct tf_fault *f)
 	return TF_OK;
 }
 
+/* Writes bytes over themselves. A sync that failed has left pages in the cache that are not on the disk and count as
+ * clean: the next sync would call them durable without writing them. */
+static enum tf_err
+rewrite(struct tf_file *file, uint64_t from, uint64_t to, struct tf_fault *f)
+{
+	uint8_t *bytes = tf_malloc(LOG_BUFFER);
+	if (!bytes)
+		return tf_fault(f, TF_NO_MEMORY, "cannot recover a log: out of memory");
+	enum tf_err e = TF_OK;
+	while (e == TF_OK && from < to) {
+		size_t n = to - from < LOG_BUFFER ? (size_t)(to - from) : LOG_BUFFER;
+		e = tf_file_read_exact(file, bytes, n, from, f);
+		if (e == TF_OK)
+			e = tf_file_write(file, bytes, n, from, f);
+		from += n;
+	}
+	tf_free(bytes);
+	return e;
+}
+
 /* Cuts what is torn, and makes durable what a killed process may have left in the page cache only. */
 static enum tf_err
 settle(struct recovery *r, struct tf_file *file, struct tf_fault *f)
 {
 	struct log_partition *p = r->p;
-	p->end = p->synced = r->tail.end;
+	const struct log_tail *t = &r->tail;
+	p->end = p->synced = t->end;
 	bool vouched = r->has_mark && r->mark.segment == log_segment_last(p)->first;
-	if (vouched && r->mark.bytes == r->tail.end.at && r->tail.file_bytes == r->tail.end.at)
+	if (vouched && r->mark.bytes == t->end.at && t->file_bytes == t->end.at)
 		return TF_OK;
-	if (r->tail.file_bytes > r->tail.end.at)
-		TF_TRY(tf_file_truncate(file, r->tail.end.at, f));
+	if (t->file_bytes > t->end.at)
+		TF_TRY(tf_file_truncate(file, t->end.at, f));
+	TF_TRY(rewrite(file, vouched ? r->mark.bytes : 0, t->end.at, f));
 	TF_TRY(tf_file_sync(file, f));
 	TF_TRY(sync_partition_dir(r, f));
 	TF_TRY(tf_os_sync_dir(r->log->os, r->log->dir, f));
