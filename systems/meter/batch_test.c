@@ -1,20 +1,29 @@
 /* Batches: what goes in comes out, and damage is noticed. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 #include "base/mem.h"
 #include "batch.h"
 
-static const struct meter_batch_head head = {.delivery = 7, .received = 1234567, .name = {"a.csv", 5}, .format = {"csv-wide", 8}, .zone = {"UTC", 3}};
+static const struct meter_batch_head head = {
+	.delivery = 7, .received = 1234567, .name = {"a.csv", 5}, .format = {"csv-wide", 8}, .zone = {"UTC", 3}};
 
 static struct meter_run
 make_run(const char *meter, const int64_t *values, uint32_t n, const struct meter_quality *q, uint32_t qn)
 {
-	return (struct meter_run){.meter = tf_str(meter), .channel = TF_STR("E1"), .unit = METER_WH, .interval_s = 1800,
-	                          .start = 1700000000 / 1800 * 1800 * TF_SEC, .count = n, .values = values, .quality = q, .quality_count = qn,
-	                          .issued = 1700000000 * TF_SEC};
+	return (struct meter_run){.meter = tf_str(meter),
+				  .channel = TF_STR("E1"),
+				  .unit = METER_WH,
+				  .interval_s = 1800,
+				  .start = 1700000000 / 1800 * 1800 * TF_SEC,
+				  .count = n,
+				  .values = values,
+				  .quality = q,
+				  .quality_count = qn,
+				  .issued = 1700000000 * TF_SEC};
 }
 
 static void
@@ -24,10 +33,12 @@ runs_survive_packing(void **state)
 	struct meter_batch_builder b;
 	struct tf_buf out;
 	struct meter_quality actual = {'A', 0, 0}, mixed[4] = {{'A', 0, 0}, {'S', 14, 79}, {'S', 14, 79}, {'E', 52, 0}};
-	int64_t same[3] = {5, 5, 5}, wide[4] = {-METER_VALUE_MAX, METER_ABSENT, 0, METER_VALUE_MAX}, none[2] = {METER_ABSENT, METER_ABSENT};
+	int64_t same[3] = {5, 5, 5}, wide[4] = {-METER_VALUE_MAX, METER_ABSENT, 0, METER_VALUE_MAX},
+		none[2] = {METER_ABSENT, METER_ABSENT};
 	tf_buf_init(&out, 0);
 	assert_int_equal(meter_batch_init(&b), TF_OK);
-	struct meter_run r1 = make_run("m1", same, 3, &actual, 1), r2 = make_run("m2", wide, 4, mixed, 4), r3 = make_run("m3", none, 2, &actual, 1);
+	struct meter_run r1 = make_run("m1", same, 3, &actual, 1), r2 = make_run("m2", wide, 4, mixed, 4),
+			 r3 = make_run("m3", none, 2, &actual, 1);
 	assert_int_equal(meter_batch_add(&b, &r1), TF_OK);
 	assert_int_equal(meter_batch_add(&b, &r2), TF_OK);
 	assert_int_equal(meter_batch_add(&b, &r3), TF_OK);

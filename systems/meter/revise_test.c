@@ -1,7 +1,8 @@
 /* Blocks and the three rules of revise, in every order of arrival. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 #include "base/mem.h"
@@ -9,11 +10,12 @@
 #include "core_revise.h"
 
 static const struct meter_grid_shape shape = {.first = 0, .interval_s = 1800, .slots = 48};
-#define ACTUAL 'A'
+#define ACTUAL    'A'
 #define ESTIMATED 'E'
 
 static void
-put(struct meter_block *b, uint32_t row, uint32_t slot, int64_t value, uint32_t quality, uint32_t delivery, tf_time issued, struct meter_counts *c)
+put(struct meter_block *b, uint32_t row, uint32_t slot, int64_t value, uint32_t quality, uint32_t delivery,
+    tf_time issued, struct meter_counts *c)
 {
 	struct meter_piece p = {row, slot, 1, &value, {quality, delivery, issued * TF_SEC}};
 	assert_int_equal(meter_revise(b, &p, c), TF_OK);
@@ -96,7 +98,8 @@ order_of_arrival_does_not_matter_where_times_are_issued(void **state)
 		struct meter_counts c = {0};
 		assert_int_equal(meter_block_init(&b, 0, METER_DAY, 0, &shape, 1), TF_OK);
 		for (int i = 0; i < 8; i++)
-			put(&b, 0, 3, r[order[i % 4]].value, ACTUAL, r[order[i % 4]].delivery, r[order[i % 4]].issued, &c);
+			put(&b, 0, 3, r[order[i % 4]].value, ACTUAL, r[order[i % 4]].delivery, r[order[i % 4]].issued,
+			    &c);
 		assert_int_equal(b.values[3], 10);
 		assert_int_equal(b.stamps[b.stamp[3] - 1].issued, 300 * TF_SEC);
 		meter_block_release(&b);
@@ -137,7 +140,8 @@ fill(struct meter_block *b, uint32_t seed)
 	struct meter_counts c = {0};
 	for (int i = 0; i < 2000; i++) {
 		uint32_t x = next(&seed) >> 8;
-		put(b, x % b->rows, next(&seed) >> 8 & 31, (int64_t)(next(&seed) >> 20) - 100, x & 1 ? ACTUAL : ESTIMATED, x % 5 + 1, x % 3, &c);
+		put(b, x % b->rows, next(&seed) >> 8 & 31, (int64_t)(next(&seed) >> 20) - 100,
+		    x & 1 ? ACTUAL : ESTIMATED, x % 5 + 1, x % 3, &c);
 	}
 }
 

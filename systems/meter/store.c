@@ -175,6 +175,7 @@ meter_store_close(struct meter_store **store)
 	tf_flow_close(&s->flow);
 	tf_lake_close(&s->lake);
 	tf_blob_close(&s->cold);
+	tf_free(s->user_lake);
 	meter_ingest_release(&s->ingest);
 	meter_catalog_close(&s->catalog);
 	tf_log_close(&s->log);

@@ -15,6 +15,8 @@
 #include "store/blob.h"
 #include "store/lake.h"
 
+struct meter_user_lake;
+
 struct meter_store {
 	struct tf_os *os;
 	char *dir;
@@ -26,6 +28,7 @@ struct meter_store {
 	struct tf_blob *cold; /* DIR/cold */
 	struct tf_lake *lake; /* opened at first use (view_lake.h) */
 	struct tf_lake_table tables[2];
+	struct meter_user_lake *user_lake;
 	struct meter_counts published; /* what publish did since open */
 	uint64_t quarantined;          /* records put aside since open */
 	uint64_t opened_bytes[METER_TIER_COUNT], opened_blocks[METER_TIER_COUNT];

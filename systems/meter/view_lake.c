@@ -331,8 +331,8 @@ fill(void *scan, void *worker, struct tf_lake_chunk *c, struct tf_fault *f)
 	return TF_OK;
 }
 
-static enum tf_err
-add_tables(struct meter_store *s, struct tf_lake *lake, struct tf_fault *f)
+enum tf_err
+meter_lake_tables(struct meter_store *s, struct tf_lake *lake, struct tf_fault *f)
 {
 	struct tf_lake_table t = {.ctx = s,
 				  .columns = columns,
@@ -361,7 +361,7 @@ meter_lake(struct meter_store *s, struct tf_lake **out, struct tf_fault *f)
 		struct tf_lake_options o = {.threads = 2};
 		struct tf_lake *lake;
 		TF_TRY(tf_lake_open(&o, &lake, f));
-		enum tf_err e = add_tables(s, lake, f);
+		enum tf_err e = meter_lake_tables(s, lake, f);
 		if (e) {
 			tf_lake_close(&lake);
 			return e;

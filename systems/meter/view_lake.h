@@ -13,3 +13,5 @@ enum tf_err meter_lake(struct meter_store *s, struct tf_lake **out, struct tf_fa
 /* The same locked down, for SQL that is not ours, with the views readings, usage_day, usage_month and usage_node. The
  * caller closes it. */
 enum tf_err meter_lake_for_user(struct meter_store *s, struct tf_lake **out, struct tf_fault *f) TF_MUST_USE;
+/* Registers blocks and blocks_ordered with a lake. */
+enum tf_err meter_lake_tables(struct meter_store *s, struct tf_lake *lake, struct tf_fault *f) TF_MUST_USE;
