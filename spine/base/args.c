@@ -99,6 +99,7 @@ wanted(const struct tf_param *p)
 		return p->value;
 	case TF_PARAM_FLAG:
 	case TF_PARAM_TEXT:
+	case TF_PARAM_LIST:
 		break;
 	}
 	return "a text";
@@ -128,6 +129,7 @@ to_number(const struct tf_param *p, struct tf_str v, int64_t *out)
 		return find_choice(p->value, v, out);
 	case TF_PARAM_FLAG:
 	case TF_PARAM_TEXT:
+	case TF_PARAM_LIST:
 		break;
 	}
 	return true;
@@ -164,13 +166,13 @@ set_value(struct tf_args *a, int at, struct tf_str v, struct tf_fault *f)
 }
 
 static enum tf_err
-add_repeat(struct tf_args *a, int at, struct tf_str v, struct tf_fault *f)
+add_to_list(struct tf_args *a, int at, struct tf_str v, struct tf_fault *f)
 {
-	if (a->repeat_count == TF_REPEATS_MAX)
+	if (a->list_count == TF_LIST_MAX)
 		return tf_fault(f, TF_USAGE, "--%s given too often: at most %d values", a->command->params[at].name,
-				TF_REPEATS_MAX);
-	a->repeat[a->repeat_count].param = at;
-	a->repeat[a->repeat_count++].value = v;
+				TF_LIST_MAX);
+	a->list[a->list_count].param = at;
+	a->list[a->list_count++].value = v;
 	return TF_OK;
 }
 
@@ -187,7 +189,8 @@ take_option(struct tf_args *a, int argc, char **argv, int *i, struct tf_fault *f
 	if (at < 0)
 		return unknown_option(a->command, arg, name, f);
 	const struct tf_param *p = &a->command->params[at];
-	if (a->given[at] && !p->repeat)
+	bool list = p->kind == TF_PARAM_LIST;
+	if (a->given[at] && !list)
 		return tf_fault(f, TF_USAGE, "--%s is given twice", p->name);
 	a->given[at] = true;
 	if (p->kind == TF_PARAM_FLAG)
@@ -196,8 +199,8 @@ take_option(struct tf_args *a, int argc, char **argv, int *i, struct tf_fault *f
 		return tf_fault(f, TF_USAGE, "--%s needs a value: %s", p->name, p->value);
 	if (!value.p)
 		value = tf_str(argv[++*i]);
-	if (p->repeat)
-		TF_TRY(add_repeat(a, at, value, f));
+	if (list)
+		TF_TRY(add_to_list(a, at, value, f));
 	return set_value(a, at, value, f);
 }
 
@@ -290,12 +293,12 @@ tf_args_given(const struct tf_args *a, const char *name)
 }
 
 bool
-tf_args_repeated(const struct tf_args *a, const char *name, int i, struct tf_str *out)
+tf_args_list(const struct tf_args *a, const char *name, int i, struct tf_str *out)
 {
 	int at = known(a, name);
-	for (int k = 0; k < a->repeat_count; k++)
-		if (a->repeat[k].param == at && i-- == 0) {
-			*out = a->repeat[k].value;
+	for (int k = 0; k < a->list_count; k++)
+		if (a->list[k].param == at && i-- == 0) {
+			*out = a->list[k].value;
 			return true;
 		}
 	return false;

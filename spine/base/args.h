@@ -12,6 +12,7 @@
 enum tf_param_kind {
 	TF_PARAM_FLAG,
 	TF_PARAM_TEXT,
+	TF_PARAM_LIST,     /* a text that may be given more than once */
 	TF_PARAM_INT,      /* within [min, max] */
 	TF_PARAM_SIZE,     /* bytes: 64MiB, 10k (units.h); within [min, max] */
 	TF_PARAM_DURATION, /* 90s, 15m, 7d (units.h); microseconds, within [min, max] */
@@ -29,11 +30,10 @@ struct tf_param {
 	const char *fallback; /* the default, as it would be typed; NULL: none */
 	int64_t min, max;     /* both 0: any */
 	const char *help;     /* lower case, no full stop */
-	bool repeat;          /* may be given more than once; TF_PARAM_TEXT only */
 };
 
-#define TF_PARAMS_MAX  24
-#define TF_REPEATS_MAX 64 /* values of all repeatable parameters together */
+#define TF_PARAMS_MAX 24
+#define TF_LIST_MAX   64 /* values of all lists together */
 
 struct tf_command {
 	const char *name;
@@ -55,8 +55,8 @@ struct tf_args {
 	struct {
 		int param;
 		struct tf_str value;
-	} repeat[TF_REPEATS_MAX];
-	int repeat_count;
+	} list[TF_LIST_MAX];
+	int list_count;
 };
 
 /* argv without the program and the command's name; it is reordered so that positionals stand together. */
@@ -73,8 +73,8 @@ int64_t tf_args_int(const struct tf_args *a, const char *name);
 bool tf_args_flag(const struct tf_args *a, const char *name);
 /* On the command line: a default does not count. */
 bool tf_args_given(const struct tf_args *a, const char *name);
-/* The i-th value of a repeatable parameter, from 0; false after the last. */
-bool tf_args_repeated(const struct tf_args *a, const char *name, int i, struct tf_str *out);
+/* The i-th value of a list, from 0; false after the last. */
+bool tf_args_list(const struct tf_args *a, const char *name, int i, struct tf_str *out);
 
 /* Help for one command, within 80 columns; program is what stands before the command's name ("tenfold meter"). */
 void tf_args_help(const struct tf_command *c, const char *program, struct tf_buf *out);

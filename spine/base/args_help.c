@@ -54,7 +54,7 @@ static void
 param(struct tf_buf *out, const struct tf_param *p)
 {
 	row(out, "--", p->name, p->kind == TF_PARAM_FLAG ? NULL : p->value, p->help);
-	if (p->repeat)
+	if (p->kind == TF_PARAM_LIST)
 		wrap(out, INDENT, "(may be repeated)");
 	if (p->required)
 		wrap(out, INDENT, "(required)");

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/args.h"
@@ -21,7 +22,7 @@ static const struct tf_param params[] = {
 	{"from", TF_PARAM_TIME, false, "TIME", NULL, 0, 0, "first start"},
 	{"format", TF_PARAM_CHOICE, false, "nem12|csv|jsonl|cim", "csv", 0, 0,
 	 "what the files are; a text long enough that it must be wrapped at least once, or even twice"},
-	{"tag", TF_PARAM_TEXT, false, "TAG", NULL, 0, 0, "a tag", true},
+	{"tag", TF_PARAM_LIST, false, "TAG", NULL, 0, 0, "a tag"},
 	{"json", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "one JSON object"},
 	{0},
 };
@@ -46,7 +47,7 @@ parse(int command, const char *line)
 	static char *argv[256];
 	int argc = 0;
 	assert_true(strlen(line) < sizeof text);
-	strcpy(text, line);
+	memcpy(text, line, strlen(line) + 1);
 	for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
 		argv[argc++] = word;
 	memset(&fault, 0, sizeof fault);
@@ -147,16 +148,17 @@ wrong_lines_are_named(void **state)
 }
 
 static void
-repeated_values_are_all_kept(void **state)
+list_keeps_every_value(void **state)
 {
 	struct tf_str v;
 	assert_int_equal(parse(2, "--tag a --data d --tag=b --tag c"), TF_OK);
-	assert_true(tf_args_repeated(&args, "tag", 0, &v) && tf_str_eq(v, TF_STR("a")));
-	assert_true(tf_args_repeated(&args, "tag", 2, &v) && tf_str_eq(v, TF_STR("c")));
-	assert_false(tf_args_repeated(&args, "tag", 3, &v));
-	char line[2048] = "--data d";
-	for (int i = 0; i <= TF_REPEATS_MAX; i++)
-		strcat(line, " --tag x");
+	assert_true(tf_args_list(&args, "tag", 0, &v) && tf_str_eq(v, TF_STR("a")));
+	assert_true(tf_args_list(&args, "tag", 2, &v) && tf_str_eq(v, TF_STR("c")));
+	assert_false(tf_args_list(&args, "tag", 3, &v));
+	char line[2048];
+	int n = snprintf(line, sizeof line, "--data d");
+	for (int i = 0; i <= TF_LIST_MAX; i++)
+		n += snprintf(line + n, sizeof line - (size_t)n, " --tag x");
 	assert_int_equal(parse(2, line), TF_USAGE);
 	assert_string_equal(fault.text, "--tag given too often: at most 64 values");
 }
@@ -260,7 +262,7 @@ main(void)
 		cmocka_unit_test(defaults_hold_where_nothing_is_given),
 		cmocka_unit_test(every_kind_is_read),
 		cmocka_unit_test(wrong_lines_are_named),
-		cmocka_unit_test(repeated_values_are_all_kept),
+		cmocka_unit_test(list_keeps_every_value),
 		cmocka_unit_test(help_is_asked_for_before_anything_is_checked),
 		cmocka_unit_test(help_fits_the_terminal_and_says_all),
 		cmocka_unit_test(commands_are_found_or_guessed),

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 
-static void
+static bool
 answer(struct tf_str text, struct tf_arena *arena)
 {
 	const struct tf_json *v;
@@ -19,8 +19,9 @@ answer(struct tf_str text, struct tf_arena *arena)
 	} else {
 		tf_buf_cstr(&b, "no\n");
 	}
-	fwrite(b.p, 1, b.n, stdout);
+	bool ok = !b.err && fwrite(b.p, 1, b.n, stdout) == b.n;
 	tf_buf_release(&b);
+	return ok;
 }
 
 int
@@ -28,12 +29,14 @@ main(void)
 {
 	struct tf_arena arena;
 	tf_arena_init(&arena, "probe", 1 << 24);
-	size_t n;
-	while (scanf("%zu", &n) == 1 && getchar() == '\n') {
-		char *text = tf_malloc(n);
-		if (!text || fread(text, 1, n, stdin) != n)
+	char line[32];
+	uint64_t n;
+	while (fgets(line, sizeof line, stdin)) {
+		if (!tf_str_u64(tf_str_trim(tf_str(line)), &n))
 			return 1;
-		answer(tf_str_n(text, n), &arena);
+		char *text = tf_malloc(n);
+		if (!text || fread(text, 1, n, stdin) != n || !answer(tf_str_n(text, n), &arena))
+			return 1;
 		tf_free(text);
 	}
 	tf_arena_release(&arena);

@@ -49,6 +49,14 @@ wrong(struct reader *r, const char *what)
 	return wrong_at(r, r->p, r->p == r->end ? "ends too early" : what);
 }
 
+static enum tf_err
+no_room(struct reader *r)
+{
+	enum tf_err e = tf_arena_fault(r->arena, r->fault);
+	TF_ASSERT(e != TF_OK);
+	return e;
+}
+
 static void
 skip_space(struct reader *r)
 {
@@ -196,7 +204,7 @@ read_escaped(struct reader *r, const char *start, struct tf_str *out)
 {
 	char *value = tf_arena_alloc(r->arena, (size_t)(find_end(r) - start) + 4), *to = value;
 	if (!value)
-		return tf_arena_fault(r->arena, r->fault);
+		return no_room(r);
 	for (;;) {
 		memcpy(to, start, (size_t)(r->p - start));
 		to += r->p - start;
@@ -238,34 +246,34 @@ read_word(struct reader *r, const char *word, struct tf_json *v, enum tf_json_ki
 
 static enum tf_err read_value(struct reader *r, struct tf_json *v);
 
-/* A node before its value is read. */
-static enum tf_err
-add_node(struct reader *r, struct tf_json *parent, struct tf_json **tail, struct tf_json **out)
+/* A node before its value is read; NULL when the arena is full. */
+static struct tf_json *
+add_node(struct reader *r, struct tf_json *parent, struct tf_json *tail)
 {
 	struct tf_json *v = tf_arena_calloc(r->arena, 1, sizeof *v);
 	if (!v)
-		return tf_arena_fault(r->arena, r->fault);
-	if (*tail)
-		(*tail)->next = v;
+		return NULL;
+	if (tail)
+		tail->next = v;
 	else
 		parent->first = v;
-	*tail = v;
 	parent->count++;
-	*out = v;
-	return TF_OK;
+	return v;
 }
 
 static enum tf_err
 read_array(struct reader *r, struct tf_json *v)
 {
-	struct tf_json *tail = NULL, *element = NULL;
+	struct tf_json *tail = NULL;
 	v->kind = TF_JSON_ARRAY;
 	skip_space(r);
 	if (take(r, ']'))
 		return TF_OK;
 	do {
-		TF_TRY(add_node(r, v, &tail, &element));
-		TF_TRY(read_value(r, element));
+		tail = add_node(r, v, tail);
+		if (!tail)
+			return no_room(r);
+		TF_TRY(read_value(r, tail));
 		skip_space(r);
 	} while (take(r, ','));
 	return take(r, ']') ? TF_OK : wrong(r, "a comma or ] is wanted");
@@ -292,13 +300,13 @@ duplicate(struct reader *r, const struct tf_json *member)
 static enum tf_err
 index_members(struct reader *r, struct tf_json *v)
 {
-	const struct tf_json **sorted = tf_arena_alloc(r->arena, v->count * sizeof *sorted);
+	const struct tf_json **sorted = tf_arena_alloc(r->arena, v->count * sizeof(void *));
 	if (!sorted)
-		return tf_arena_fault(r->arena, r->fault);
+		return no_room(r);
 	size_t n = 0;
 	for (const struct tf_json *m = v->first; m; m = m->next)
 		sorted[n++] = m;
-	qsort(sorted, n, sizeof *sorted, by_name);
+	qsort(sorted, n, sizeof(void *), by_name);
 	for (size_t i = 1; i < n; i++)
 		if (tf_str_eq(sorted[i - 1]->key, sorted[i]->key))
 			return duplicate(r, sorted[i]);
@@ -335,14 +343,16 @@ read_member(struct reader *r, struct tf_json *member)
 static enum tf_err
 read_object(struct reader *r, struct tf_json *v)
 {
-	struct tf_json *tail = NULL, *member = NULL;
+	struct tf_json *tail = NULL;
 	v->kind = TF_JSON_OBJECT;
 	skip_space(r);
 	if (take(r, '}'))
 		return TF_OK;
 	do {
-		TF_TRY(add_node(r, v, &tail, &member));
-		TF_TRY(read_member(r, member));
+		tail = add_node(r, v, tail);
+		if (!tail)
+			return no_room(r);
+		TF_TRY(read_member(r, tail));
 		skip_space(r);
 	} while (take(r, ','));
 	if (!take(r, '}'))
@@ -399,7 +409,7 @@ tf_json_parse(struct tf_str text, struct tf_arena *arena, int depth_max, const s
 	struct reader r = {begin, begin, begin + text.n, arena, 0, depth_max ? depth_max : TF_JSON_DEPTH, f};
 	struct tf_json *root = tf_arena_calloc(arena, 1, sizeof *root);
 	if (!root)
-		return tf_arena_fault(arena, f);
+		return no_room(&r);
 	TF_TRY(read_value(&r, root));
 	skip_space(&r);
 	if (r.p != r.end)

@@ -121,7 +121,7 @@ static char *
 put_year(char *p, int year)
 {
 	if (year < 0 || year > 9999)
-		return p + sprintf(p, "%05d", year);
+		return p + snprintf(p, 12, "%05d", year);
 	return put2(put2(p, year / 100), year % 100);
 }
 
