@@ -86,7 +86,7 @@ read_values(struct in_nem *n, const struct in_line *line, const char **p, bool *
 		if (number == IN_NUMBER_EMPTY) {
 			n->values[i] = METER_ABSENT;
 			*out_empty = true;
-		} else if (number != IN_NUMBER_OK || cell.p[0] == '-') {
+		} else if (number != IN_NUMBER_OK || n->values[i] < 0) {
 			*out_bad = true;
 			return bad_value(n, line, i, cell, number, f);
 		}
