@@ -278,6 +278,32 @@ out_of_memory_loses_nothing_synced(void **state)
 	}
 }
 
+/* An empty file that a roll left is removed; power loss must not bring it back once the log has grown past it. */
+static void
+an_unfinished_segment_does_not_come_back(void **state)
+{
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		struct tf_os *os = tf_sim_new(&(struct tf_sim_options){.seed = seed});
+		struct told t = {0};
+		struct tf_log *log = reopen(os, 0, seed);
+		assert_int_equal(append_told(log, &t, 0, 3), TF_OK);
+		assert_int_equal(sync_told(log, &t), TF_OK);
+		tf_log_close(&log);
+		struct tf_file *file;
+		const char *path = DIR "/0/00000000000000000003.log";
+		MUST(tf_os_open(os, path, TF_OPEN_CREATE, &file, &fault));
+		tf_file_close(&file);
+		MUST(tf_os_sync_parent(os, path, &fault));
+		log = reopen(os, 0, seed);
+		assert_int_equal(append_told(log, &t, 0, 3), TF_OK);
+		assert_int_equal(sync_told(log, &t), TF_OK);
+		tf_sim_power_loss(os);
+		tf_log_close(&log);
+		check_after(os, &t, 0, seed);
+		tf_sim_free(&os);
+	}
+}
+
 struct watch {
 	uint64_t synced_after_write; /* writes to segments not yet covered by a sync */
 };
@@ -343,6 +369,7 @@ main(void)
 		cmocka_unit_test(a_failing_call_of_any_kind_loses_nothing_synced),
 		cmocka_unit_test(a_full_disk_loses_nothing_synced),
 		cmocka_unit_test(out_of_memory_loses_nothing_synced),
+		cmocka_unit_test(an_unfinished_segment_does_not_come_back),
 	};
 	return cmocka_run_group_tests_name("log faults", tests, NULL, NULL);
 }

@@ -175,7 +175,6 @@ settle(struct recovery *r, struct tf_file *file, struct tf_fault *f)
 	TF_TRY(rewrite(file, vouched ? r->mark.bytes : 0, t->end.at, f));
 	TF_TRY(tf_file_sync(file, f));
 	TF_TRY(sync_partition_dir(r, f));
-	TF_TRY(tf_os_sync_dir(r->log->os, r->log->dir, f));
 	return log_mark_settle(r->log, p, f);
 }
 

@@ -584,7 +584,43 @@ a_wrong_length_before_valid_records_is_not_cut(void **state)
 	image_put(w, &t.segment, t.five);
 	struct tf_log *log = open_log(w, NULL);
 	expect(log, 0, 0, 1, false);
+	append_many(log, 0, 1, false);
+	sync_log(log);
 	tf_log_close(&log);
+	log = open_log(w, NULL);
+	expect(log, 0, 0, 2, false); /* what was cut off does not come back behind a record of the same size */
+	tf_log_close(&log);
+	torn_free(&t);
+}
+
+static void
+a_record_in_anothers_place_is_damage(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, NULL);
+	for (char c = 'a'; c < 'e'; c++)
+		MUST(tf_log_append(log, 0, 0, tf_str_n(&c, 1), NULL, &fault));
+	sync_log(log);
+	tf_log_close(&log);
+	struct image i = image_of(w, SEGMENT_0);
+	memcpy(i.p + 48 + 56, i.p + 48 + 2 * 56, 56);
+	image_put(w, &i, i.n);
+	expect_noticed(w, SEGMENT_0, 48 + 56, false);
+	image_free(&i);
+}
+
+static void
+a_log_that_ends_before_a_consumers_position_is_damage(void **state)
+{
+	struct world *w = *state;
+	struct torn t = torn_setup(w, true, true);
+	struct tf_log *log = open_log(w, NULL);
+	MUST(tf_log_consumer_set(log, TF_STR("follower"), 0, 6, &fault));
+	tf_log_close(&log);
+	image_put(w, &t.segment, t.five);
+	image_put(w, &t.marks, t.marks.n);
+	assert_int_equal(tf_log_open(w->os, w->dir, NULL, &log, &fault), TF_CORRUPT);
+	assert_non_null(strstr(fault.text, SEGMENT_0));
 	torn_free(&t);
 }
 
@@ -979,6 +1015,8 @@ main(void)
 		ON_BOTH(damage_in_the_middle_is_named_by_file_and_byte),
 		ON_BOTH(damage_in_the_middle_is_not_cut_without_marks),
 		ON_BOTH(a_wrong_length_before_valid_records_is_not_cut),
+		ON_BOTH(a_record_in_anothers_place_is_damage),
+		ON_BOTH(a_log_that_ends_before_a_consumers_position_is_damage),
 		ON_BOTH(a_missing_or_swapped_segment_is_damage),
 		ON_BOTH(consumer_positions_last),
 		ON_BOTH(trim_waits_for_every_consumer),
