@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "catalog.h"
+#include "network.h"
 
 /* What one month of one channel gains. */
 struct month_change {
@@ -133,6 +134,7 @@ meter_catalog_days(struct meter_catalog *c, struct meter_day_change *changes, si
 		const int64_t v[5] = {d->count, d->other, d->sum, d->max, d->max_at};
 		TF_TRY(put_row(c->put_day, changes[i].date, changes[i].sid, v, f));
 	}
+	TF_TRY(meter_network_days(c, changes, count, f));
 	struct month_change *m = tf_calloc(count, sizeof *m);
 	if (!m)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for %zu aggregates", count);

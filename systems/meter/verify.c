@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cold.h"
+#include "network.h"
 #include "scan.h"
 
 struct check {
@@ -96,24 +97,27 @@ check_blocks(struct check *c, struct tf_fault *f)
 static enum tf_err
 compare(struct check *c, const char *have, const char *want, const char *name, struct tf_fault *f)
 {
-	char sql[1024];
-	snprintf(
-		sql, sizeof sql,
-		"SELECT 'stored', * FROM (%s EXCEPT %s) UNION ALL SELECT 'recomputed', * FROM (%s EXCEPT %s) LIMIT 100",
-		have, want, want, have);
-	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(c->s->catalog.db, sql, &q, f));
-	enum tf_err e;
-	while (!(e = tf_stmt_step(q, f))) {
+	struct tf_buf sql;
+	tf_buf_init(&sql, 0);
+	tf_buf_printf(&sql,
+		      "SELECT 'stored', * FROM (SELECT * FROM (%s) EXCEPT SELECT * FROM (%s)) UNION ALL"
+		      " SELECT 'recomputed', * FROM (SELECT * FROM (%s) EXCEPT SELECT * FROM (%s)) LIMIT 100",
+		      have, want, want, have);
+	struct tf_stmt *q = NULL;
+	enum tf_err e = sql.err ? tf_fault(f, sql.err, "no memory for a query")
+				: tf_sql_prepare(c->s->catalog.db, (const char *)sql.p, &q, f);
+	while (!e && !(e = tf_stmt_step(q, f))) {
 		char text[256];
-		struct tf_str side = tf_stmt_get_str(q, 0);
+		struct tf_str side = tf_stmt_get_str(q, 0), of = tf_stmt_get_str(q, 2);
 		snprintf(text, sizeof text,
-			 "%s of period %" PRId64 ", channel %" PRId64 ": only %.*s has n=%" PRId64 ", total=%" PRId64,
-			 name, tf_stmt_get_i64(q, 1), tf_stmt_get_i64(q, 2), TF_FMT(side), tf_stmt_get_i64(q, 3),
-			 tf_stmt_get_i64(q, 5));
+			 "%s of period %" PRId64 ", %.*s: only %.*s has n=%" PRId64 ", other=%" PRId64
+			 ", total=%" PRId64,
+			 name, tf_stmt_get_i64(q, 1), TF_FMT(of), TF_FMT(side), tf_stmt_get_i64(q, 3),
+			 tf_stmt_get_i64(q, 4), tf_stmt_get_i64(q, 5));
 		find(c, "aggregate", text);
 	}
 	tf_stmt_free(&q);
+	tf_buf_release(&sql);
 	return e == TF_END ? TF_OK : e;
 }
 
@@ -135,6 +139,31 @@ count_rows(struct check *c, const char *sql, uint64_t *out, struct tf_fault *f)
 	"(SELECT peak_at FROM again p WHERE p.month=a.month AND p.sid=a.sid ORDER BY peak DESC, peak_at LIMIT 1)"
 
 static enum tf_err
+check_nodes(struct check *c, struct tf_fault *f)
+{
+	struct tf_buf want;
+	tf_buf_init(&want, 0);
+	meter_network_select("temp.again_day", &want);
+	if (want.err)
+		return tf_fault(f, want.err, "no memory for a query");
+	static const char order[] = "SELECT day, kind || ' ' || node || ' ' || channel, n, other, total, unit FROM ";
+	char have[160];
+	snprintf(have, sizeof have, "%smain.agg_node", order);
+	struct tf_buf select;
+	tf_buf_init(&select, 0);
+	tf_buf_printf(
+		&select,
+		"%s(SELECT NULL AS day, NULL AS kind, NULL AS node, NULL AS channel, NULL AS unit, NULL AS n, NULL AS"
+		" other, NULL AS total WHERE 0 UNION ALL %s)",
+		order, (const char *)want.p);
+	enum tf_err e = select.err ? tf_fault(f, select.err, "no memory for a query")
+				   : compare(c, have, (const char *)select.p, "node", f);
+	tf_buf_release(&want);
+	tf_buf_release(&select);
+	return e;
+}
+
+static enum tf_err
 check_aggregates(struct check *c, struct tf_fault *f)
 {
 	TF_TRY(compare(c, "SELECT day, sid, n, other, total, peak, peak_at FROM main.agg_day",
@@ -148,6 +177,7 @@ check_aggregates(struct check *c, struct tf_fault *f)
 		       "SELECT month, sid, sum(n), sum(other), sum(total), " MONTH_PEAK
 		       " FROM temp.again a GROUP BY month, sid",
 		       "month", f));
+	TF_TRY(check_nodes(c, f));
 	TF_TRY(count_rows(c, "SELECT count(*) FROM main.agg_day", &c->r->days, f));
 	return count_rows(c, "SELECT count(*) FROM main.agg_month", &c->r->months, f);
 }

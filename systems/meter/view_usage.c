@@ -1,6 +1,8 @@
 /* Usage from the aggregates; see view_usage.h. */
 #include "view_usage.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 
 const char *const meter_node_names[METER_NODE_COUNT] = {"account", "transformer", "feeder", "zone", "region"};
@@ -112,11 +114,66 @@ static const char find_days[] =
 	"x<b)"
 	" SELECT day, n, other, total, peak, peak_at FROM d CROSS JOIN agg_day ON day=x AND sid=?1 ORDER BY day";
 
+/* What the parts of an account give, before they are added up. */
+struct list {
+	struct meter_usage *p;
+	size_t count, cap;
+};
+
+static enum tf_err
+collect(void *ctx, const struct meter_usage *u, struct tf_fault *f)
+{
+	struct list *l = ctx;
+	if (l->count == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct meter_usage *p = tf_realloc(l->p, cap * sizeof *p);
+		if (!p)
+			return tf_fault(f, TF_NO_MEMORY, "no memory for an account");
+		l->p = p;
+		l->cap = cap;
+	}
+	l->p[l->count++] = *u;
+	return TF_OK;
+}
+
+static int
+by_channel(const void *x, const void *y)
+{
+	const struct meter_usage *a = x, *b = y;
+	int c = tf_str_cmp(a->channel, b->channel);
+	if (!c && a->unit != b->unit)
+		c = a->unit < b->unit ? -1 : 1;
+	return c ? c : (a->period > b->period) - (a->period < b->period);
+}
+
+/* Parts of one channel and period are one line: a meter was changed, or there are two. */
+static enum tf_err
+add_up(struct list *l, meter_usage_each *each, void *ctx, struct tf_fault *f)
+{
+	if (l->count)
+		qsort(l->p, l->count, sizeof *l->p, by_channel);
+	for (size_t i = 0, k; i < l->count; i = k) {
+		struct meter_usage u = l->p[i];
+		for (k = i + 1; k < l->count && by_channel(&l->p[i], &l->p[k]) == 0; k++) {
+			u.readings += l->p[k].readings;
+			u.other += l->p[k].other;
+			u.total += l->p[k].total;
+			if (l->p[k].peak > u.peak) {
+				u.peak = l->p[k].peak;
+				u.peak_at = l->p[k].peak_at;
+			}
+		}
+		TF_TRY(each(ctx, &u, f));
+	}
+	return TF_OK;
+}
+
 static enum tf_err
 account_usage(struct meter_store *s, const struct parts *l, enum meter_by by, meter_usage_each *each, void *ctx,
 	      struct tf_fault *f)
 {
 	struct tf_stmt *q;
+	struct list list = {0};
 	TF_TRY(tf_sql_prepare(s->catalog.db, find_days, &q, f));
 	enum tf_err e = TF_OK;
 	for (size_t i = 0; !e && i < l->count; i++) {
@@ -126,10 +183,13 @@ account_usage(struct meter_store *s, const struct parts *l, enum meter_by by, me
 		tf_stmt_i64(q, 2, p->from);
 		tf_stmt_i64(q, 3, p->to);
 		tf_stmt_i64(q, 4, p->sid / METER_BUCKET_ROWS);
-		e = fold_days(q, &u, by, each, ctx, f);
+		e = fold_days(q, &u, by, collect, &list, f);
 		tf_stmt_reset(q);
 	}
 	tf_stmt_free(&q);
+	if (!e)
+		e = add_up(&list, each, ctx, f);
+	tf_free(list.p);
 	return e;
 }
 
