@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -283,6 +284,32 @@ rows_come_in_order_from_one_worker(void **state)
 }
 
 static void
+copy_keeps_a_workers_order(void **state)
+{
+	struct world *w = *state;
+	struct tf_fault f = {0};
+	char path[300], sql[600];
+	const char *tmp = getenv("TMPDIR");
+	uint64_t rows;
+	snprintf(path, sizeof path, "%s/tf-lake-order-XXXXXX", tmp ? tmp : "/tmp");
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	close(fd);
+	struct tf_lake_parquet o = {.row_group_rows = 20480};
+	if (tf_lake_copy(w->lake, TF_STR("SELECT n, name FROM numbers(count = 200000)"), path, &o, &rows, &f) != TF_OK)
+		fail_msg("%s", f.text);
+	assert_int_equal(rows, 200000);
+	snprintf(sql, sizeof sql,
+		 "SELECT count(*), bool_and(n = file_row_number) FROM read_parquet('%s', file_row_number = true)",
+		 path);
+	assert_string_equal(answer(w, sql), "200000,true");
+	snprintf(sql, sizeof sql,
+		 "SELECT max(row_group_num_rows), count(*) FROM parquet_metadata('%s') WHERE column_id = 0", path);
+	assert_string_equal(answer(w, sql), "20480,10");
+	unlink(path);
+}
+
+static void
 source_errors_keep_their_code(void **state)
 {
 	struct world *w = *state;
@@ -339,6 +366,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(only_used_columns_are_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(views_pass_parameters_and_scan_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(rows_come_in_order_from_one_worker, setup, teardown),
+		cmocka_unit_test_setup_teardown(copy_keeps_a_workers_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(source_errors_keep_their_code, setup, teardown),
 		cmocka_unit_test_setup_teardown(text_must_be_utf8, setup, teardown),
 		cmocka_unit_test_setup_teardown(names_are_taken_once_and_parameters_known, setup, teardown),

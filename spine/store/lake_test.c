@@ -240,6 +240,27 @@ memory_is_limited(void **state)
 	tf_lake_close(&lake);
 }
 
+static void
+spilling_stays_in_the_temp_dir(void **state)
+{
+	struct tf_fault f = {0};
+	struct tf_lake *lake;
+	char temp[300];
+	snprintf(temp, sizeof temp, "%s/spill", dir);
+	const char *dirs[] = {dir};
+	struct tf_lake_options o = {.threads = 1, .memory_bytes = 64 << 20, .temp_dir = temp, .locked_down = true};
+	o.allowed_dirs = dirs;
+	o.allowed_count = 1;
+	if (tf_lake_open(&o, &lake, &f) != TF_OK)
+		fail_msg("%s", f.text);
+	must(lake, "CREATE TABLE big AS SELECT hash(i) AS h, hash(i+1) AS g FROM range(10000000) t(i)");
+	struct stat st;
+	assert_int_equal(stat(temp, &st), 0);
+	assert_string_equal(answer(lake, "SELECT count(*) FROM big WHERE g <> h"), "10000000");
+	tf_lake_close(&lake);
+	assert_int_equal(stat(".tmp", &st), -1);
+}
+
 static void *
 interrupt(void *lake)
 {
@@ -453,6 +474,7 @@ main(void)
 		cmocka_unit_test(large_results_stream_in_order),
 		cmocka_unit_test(errors_carry_duckdbs_words),
 		cmocka_unit_test(memory_is_limited),
+		cmocka_unit_test(spilling_stays_in_the_temp_dir),
 		cmocka_unit_test(interrupt_ends_a_statement),
 		cmocka_unit_test(only_select_passes_select),
 		cmocka_unit_test(locked_down_lake_stays_in_its_directories),
