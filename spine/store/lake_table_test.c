@@ -279,6 +279,7 @@ rows_come_in_order_from_one_worker(void **state)
 		assert_int_equal(tf_rows_i64(r, 0, &v, &f), TF_OK);
 		assert_int_equal(v, want++);
 	}
+	assert_int_equal(err, TF_END);
 	assert_int_equal(want, 50000);
 	tf_rows_close(&r);
 }
