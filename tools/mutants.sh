@@ -61,7 +61,7 @@ run_named() {
 run_program() {
 	local IFS=$'\t'
 	local command=($(jq -r --arg n "$1" '[.[] | select(.name == $n)][0].cmd // ["/nonexistent"] | @tsv' tests.json))
-	tools/cmocka.sh "$1" last.log 240 "${command[@]}" >last.tap
+	tools/cmocka.sh "$1" last.log 240 build "${command[@]}" >last.tap
 	! grep -q '^not ok' last.tap
 }
 

@@ -17,12 +17,14 @@ if [ "${3:-}" = one ]; then
 	fi
 	# The command without its output and dependency files, as a preprocessor.
 	flags=$(echo "$command" | sed -E 's/ -o [^ ]+//; s/ -M[DQF]+( [^ -][^ ]*)?//g; s/ -c / /')
-	key=$( (cat .clang-tidy "$file"; cd "$build" && eval "$flags -E -P -w" 2>/dev/null) | sha256sum | cut -c1-40)
+	hint=()
+	[ "$file" = spine/base/err.c ] || hint=(--extra-arg=-include --extra-arg="$PWD/tools/analyzer.h")
+	key=$( (cat .clang-tidy tools/analyzer.h "$file"; cd "$build" && eval "$flags -E -P -w" 2>/dev/null) | sha256sum | cut -c1-40)
 	if [ -f "$cache/$key" ]; then
 		cat "$cache/$key"
 		exit 0
 	fi
-	out=$(clang-tidy-14 --quiet -p "$build" --extra-arg=-Wno-unknown-warning-option "$file" 2>"$cache/$key.err")
+	out=$(clang-tidy-14 --quiet -p "$build" "${hint[@]}" "$file" 2>"$cache/$key.err")
 	code=$?
 	rm -f "$cache/$key.err"
 	advice=$(echo "$out" | grep -E 'warning: .*readability-function-size' | sed 's/^/# advice: /')
@@ -35,6 +37,6 @@ if [ "${3:-}" = one ]; then
 	exit 0
 fi
 
-git ls-files -co --exclude-standard spine systems cmd | grep '\.c$' | grep -v '_test\.c$' |
+git ls-files -co --exclude-standard spine systems cmd | grep '\.c$' | grep -vE '_(test|bench|probe)\.c$|/test/' |
 	while read -r f; do [ -L "$f" ] || [ ! -f "$f" ] || echo "$f"; done |
 	xargs -r -P "$(nproc)" -n 1 "$0" "$build" "$cache" one
