@@ -20,7 +20,7 @@ struct meter_in {
 static struct tf_str
 base_name(struct tf_str path)
 {
-	const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
+	const char *slash = path.p && path.n ? memrchr(path.p, '/', path.n) : NULL;
 	if (slash)
 		path = tf_str_n(slash + 1, (size_t)(path.p + path.n - slash - 1));
 	static const char *const ends[] = {".gz", ".zip", ".csv", ".txt", ".tsv"};

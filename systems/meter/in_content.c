@@ -170,18 +170,24 @@ start(struct in_content *t, bool all, struct tf_fault *f)
 		name = "nem13";
 	snprintf(t->name, sizeof(t->name), "%s", name);
 	enum tf_err e = pass(t, head, f);
-	tf_buf_release(&t->head);
+	if (e == TF_OK)
+		tf_buf_release(&t->head);
 	return e;
 }
 
-/* Inside a zip an unknown member is one bad record, and the next member is read. */
+/* Inside a zip an unknown member is one bad record, its first line, and the next member is read. */
 static enum tf_err
 skip_unknown(struct in_content *t, struct tf_fault *f)
 {
 	struct tf_fault why = {0};
 	if (f)
 		why = *f;
-	struct in_place at = {.line = 1, .bytes = tf_buf_view(&t->head)};
+	struct tf_str head = tf_buf_view(&t->head), line = head;
+	if (head.n && tf_str_cut(&head, '\n', &line) && head.p)
+		line.n++; /* its end too */
+	if (line.n > HEAD_MAX)
+		line.n = HEAD_MAX;
+	struct in_place at = {.line = 1, .bytes = line};
 	t->skip = true;
 	return in_bad(t->c, &at, IN_UNRECOGNISED, f, "%s", why.text);
 }

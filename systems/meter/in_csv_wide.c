@@ -42,7 +42,7 @@ struct in_csv_wide {
 static size_t
 find_channel(struct tf_str label)
 {
-	const char *at = label.n ? memrchr(label.p, ':', label.n) : NULL;
+	const char *at = label.p && label.n ? memrchr(label.p, ':', label.n) : NULL;
 	size_t from = at ? (size_t)(at - label.p) + 1 : label.n, n = label.n - from;
 	if (!at || at == label.p || n < 1 || n > 8)
 		return label.n;
