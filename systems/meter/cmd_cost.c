@@ -95,30 +95,27 @@ measure_time(struct meter_store *s, struct meter_cost_measured *m, struct tf_fau
 	return TF_OK;
 }
 
-/* A sample of the same readings as a warehouse keeps them: one table in the order of arrival, written with the usual
- * settings. */
+/* Logical bytes of a sample of the same readings as rows: 8 for a number or time, 2 and its length for a text. */
 static enum tf_err
 measure_warehouse(struct meter_store *s, struct meter_cost_measured *m, struct tf_fault *f)
 {
 	struct tf_lake *lake;
-	char path[TF_BLOB_PATH_MAX], sql[256];
-	uint64_t rows = 0;
-	struct tf_stat st = {0};
-	struct tf_lake_parquet o = {.zstd_level = 1, .row_group_rows = 122880, .dictionary_entries = 1000000};
-	TF_TRY(meter_lake(s, &lake, f));
-	TF_TRY(tf_blob_temp(s->cold, path, f));
-	int n = snprintf(sql, sizeof sql,
-			 "SELECT * FROM (SELECT meter, channel, \"start\", \"end\", \"value\", unit, quality, "
-			 "\"version\" FROM blocks() LIMIT %d) ORDER BY"
-			 " \"start\", meter",
-			 SAMPLE_ROWS);
-	enum tf_err e = tf_lake_copy(lake, tf_str_n(sql, (size_t)n), path, &o, &rows, f);
-	if (!e)
-		e = tf_os_stat(s->os, path, &st, f);
-	struct tf_fault ignored;
-	enum tf_err gone = tf_os_unlink(s->os, path, &ignored);
-	m->warehouse_milli_bytes = rows ? st.size * 1000 / rows : m->milli_bytes[METER_COST_COLD] * 2;
-	return e ? e : gone == TF_NOT_FOUND ? TF_OK : gone;
+	struct tf_rows *r = NULL;
+	char sql[320];
+	TF_TRY(meter_lake_for_user(s, &lake, f));
+	int n = snprintf(
+		sql, sizeof sql,
+		"SELECT CAST(1000 * avg(2 + length(meter) + 2 + length(channel) + 8 + 8 + 8 + 2 + length(unit) + 2 +"
+		" length(quality) + 8) AS BIGINT) FROM (SELECT * FROM readings LIMIT %d)",
+		SAMPLE_ROWS);
+	int64_t milli = 0;
+	enum tf_err e = tf_lake_query(lake, tf_str_n(sql, (size_t)n), &r, f);
+	if (!e && !(e = tf_rows_next(r, f)))
+		e = tf_rows_i64(r, 0, &milli, f);
+	tf_rows_close(&r);
+	tf_lake_close(&lake);
+	m->warehouse_milli_bytes = (uint64_t)milli;
+	return e;
 }
 
 static enum tf_err

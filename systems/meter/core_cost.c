@@ -102,7 +102,7 @@ store_lines(const struct meter_cost_measured *m, const struct meter_prices *p, c
 	c->warehouse.readings = history;
 	c->warehouse.bytes = bytes_of(history, m->warehouse_milli_bytes, bad);
 	c->warehouse.storage = times(c->warehouse.bytes, p->warehouse_storage_gb_month, GB, bad);
-	c->warehouse.read = times(c->warehouse.bytes, p->warehouse_read_gb, GB, bad);
+	c->warehouse.read = times(c->warehouse.bytes, METER_COST_SCANS * p->warehouse_read_gb, GB, bad);
 }
 
 enum tf_err

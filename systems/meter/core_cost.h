@@ -2,10 +2,13 @@
  *
  * Money is in millionths of the price file's currency a month, rounded half up at each product. A GB is 10^9 bytes.
  * Steady state: hot holds hot_days of readings, warm the months after it, cold the rest of history_months; aggregates
- * cover all. Each month everything new is taken in, moved twice and billed once; the warehouse keeps all history in one
- * table, and a billing run scans it. */
+ * cover all. Each month everything new is taken in, moved twice and billed once. The warehouse keeps all history as
+ * rows of one table, billed by logical bytes, and the month's billing run and three reports (monthly, month over month,
+ * peak day) each scan it; here the run opens one month and the reports come from the aggregates. */
 #pragma once
 #include "base/json.h"
+
+#define METER_COST_SCANS 4 /* full scans of the warehouse a month */
 
 enum meter_cost_tier { METER_COST_HOT, METER_COST_WARM, METER_COST_COLD, METER_COST_AGGREGATE, METER_COST_TIERS };
 extern const char *const meter_cost_tier_names[METER_COST_TIERS];
@@ -27,7 +30,7 @@ struct meter_cost_measured {
 	uint64_t meters;
 	uint64_t readings_per_meter_month;
 	uint64_t milli_bytes[METER_COST_TIERS]; /* of readings in the tier; of aggregates: per reading they sum up */
-	uint64_t warehouse_milli_bytes;         /* the same readings as one flat Parquet table */
+	uint64_t warehouse_milli_bytes;         /* logical bytes of the same readings as rows of a flat table */
 	uint64_t core_ns_per_reading;           /* to take in, move and bill one reading */
 	uint64_t bytes_per_object;              /* of a pack or Parquet file */
 };
