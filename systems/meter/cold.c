@@ -17,14 +17,36 @@ struct cold_step {
 	struct meter_tier_moved *moved;
 };
 
+/* INTEGER where every value of the step fits: DuckDB writes it twice as fast as BIGINT. Readers take both. */
 static enum tf_err
-copy_sql(struct tf_buf *b, const struct cold_step *c, struct tf_str region)
+value_type(struct cold_step *c, const char **out, struct tf_fault *f)
+{
+	struct tf_lake *lake;
+	struct tf_rows *r = NULL;
+	char sql[256];
+	int64_t max = 0;
+	TF_TRY(meter_lake(c->s, &lake, f));
+	int n = snprintf(sql, sizeof sql,
+			 "SELECT coalesce(max(abs(\"value\")), 0) FROM blocks(tier=1, month=%" PRId32
+			 ", bucket_from=%" PRIu32 ", bucket_to=%" PRIu32 ")",
+			 c->month, c->refs[0].bucket, c->refs[c->count - 1].bucket + 1);
+	enum tf_err e = tf_lake_query(lake, tf_str_n(sql, (size_t)n), &r, f);
+	if (!e && !(e = tf_rows_next(r, f)))
+		e = tf_rows_i64(r, 0, &max, f);
+	tf_rows_close(&r);
+	*out = max <= INT32_MAX ? "INTEGER" : "BIGINT";
+	return e;
+}
+
+static enum tf_err
+copy_sql(struct tf_buf *b, const struct cold_step *c, struct tf_str region, const char *type)
 {
 	tf_buf_printf(b,
-		      "SELECT meter, channel, \"start\", interval_s, \"value\", unit, quality, \"version\" FROM "
+		      "SELECT meter, channel, \"start\", interval_s, CAST(\"value\" AS %s) AS \"value\", unit, "
+		      "quality, \"version\" FROM "
 		      "blocks_ordered(tier=1, month=%" PRId32 ", bucket_from=%" PRIu32 ", bucket_to=%" PRIu32
 		      ", region=",
-		      c->month, c->refs[0].bucket, c->refs[c->count - 1].bucket + 1);
+		      type, c->month, c->refs[0].bucket, c->refs[c->count - 1].bucket + 1);
 	tf_lake_quote(b, region);
 	tf_buf_cstr(b, ")");
 	return b->err;
@@ -70,13 +92,15 @@ static enum tf_err
 write_region(struct cold_step *c, struct tf_str region, struct tf_fault *f)
 {
 	struct tf_lake *lake;
+	const char *type;
+	TF_TRY(value_type(c, &type, f));
 	TF_TRY(meter_lake(c->s, &lake, f));
 	char path[TF_BLOB_PATH_MAX], name[64], key[TF_BLOB_KEY_MAX];
 	TF_TRY(tf_blob_temp(c->s->cold, path, f));
 	struct tf_buf sql;
 	tf_buf_init(&sql, 0);
 	uint64_t rows = 0;
-	enum tf_err e = copy_sql(&sql, c, region) ? tf_fault(f, TF_NO_MEMORY, "no memory for a query") : TF_OK;
+	enum tf_err e = copy_sql(&sql, c, region, type) ? tf_fault(f, TF_NO_MEMORY, "no memory for a query") : TF_OK;
 	if (!e)
 		e = tf_lake_copy(lake, tf_buf_view(&sql), path, NULL, &rows, f);
 	tf_buf_release(&sql);

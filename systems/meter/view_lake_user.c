@@ -205,7 +205,7 @@ add_readings(struct meter_store *s, struct tf_lake *lake, struct tf_fault *f)
 	}
 	tf_stmt_free(&q);
 	if (n)
-		tf_buf_cstr(&sql, "], hive_partitioning=false)");
+		tf_buf_cstr(&sql, "], hive_partitioning=false, union_by_name=true)");
 	if (e == TF_END)
 		e = sql.err ? tf_fault(f, sql.err, "no memory for a view") : tf_lake_exec(lake, tf_buf_view(&sql), f);
 	tf_buf_release(&sql);
