@@ -36,7 +36,8 @@ enum tf_err
 meter_catalog_open(struct tf_os *os, const char *path, bool read_only, struct meter_catalog *out, struct tf_fault *f)
 {
 	struct meter_catalog c = {.os = os};
-	struct tf_sql_options o = {.read_only = read_only, .cache_bytes = 64u << 20};
+	/* Small pages: a young directory has many small tables, and each takes a page at least. */
+	struct tf_sql_options o = {.read_only = read_only, .page_bytes = 1024, .cache_bytes = 64u << 20};
 	tf_buf_init(&c.text, 0);
 	tf_buf_init(&c.key, 0);
 	enum tf_err e = tf_sql_open(os, path, &o, meter_migrations, sizeof meter_migrations / sizeof *meter_migrations,
