@@ -81,7 +81,7 @@ close_block_part(struct in_espi *s, const char *name, struct tf_str text)
 	bool timed = !strcmp(name, "start") || !strcmp(name, "duration");
 	if (timed && in_xml_inside(&s->xml, 1, "interval")) {
 		if (ok && name[0] == 's') {
-			s->block_start_s = s->next_s = v;
+			s->block_start_s = v;
 			s->has_block_start = true;
 		}
 	} else if (timed && in_period) {
@@ -155,20 +155,21 @@ close_reading(struct in_espi *s, struct tf_fault *f)
 	r->n = in_xml_offset_behind(&s->xml) - r->at;
 	if (!s->has_value)
 		spoil(s, &s->bad_value, "value", TF_STR(""));
-	if (!s->has_start && !s->has_block_start)
+	if (!s->has_start && !s->has_block_start && !s->timed)
 		spoil(s, &s->bad_time, "start", TF_STR(""));
 	if (s->bad_value || s->bad_time) {
 		struct tf_str bytes = in_xml_record(&s->xml);
 		uint64_t from = r->at > in_xml_lost(&s->xml) ? r->at - in_xml_lost(&s->xml) : 0;
 		struct in_place at = {.line = r->line, .bytes = tf_str_n(bytes.p + from, bytes.n - (size_t)from)};
-		s->has_block_start = false; /* no telling where a reading without time behind it would begin */
+		s->has_block_start = s->timed = false; /* no telling where one without time behind it would begin */
 		return in_bad(s->c, &at, s->bad_value ? IN_VALUE : IN_TIME, f, "%s", s->bad_text);
 	}
 	if (!s->has_start)
-		r->start_s = s->next_s;
+		r->start_s = s->block_start_s;
+	r->follows = !s->has_start && s->timed;
 	if (!s->has_duration)
 		r->duration_s = -1; /* the type's */
-	s->next_s = r->start_s + (r->duration_s > 0 ? r->duration_s : s->entry.kind.interval_s);
+	s->timed = true;
 	return add_reading(s, f);
 }
 
@@ -223,7 +224,7 @@ on_open(void *owner, struct in_xml *x, const char *name, const char **attributes
 	if (s->entry.content == IN_ESPI_OTHER && (block || in_xml_inside(x, 1, "content")))
 		s->entry.content = content_of(name);
 	if (block)
-		s->has_block_start = false;
+		s->has_block_start = s->timed = false;
 	if (!strcmp(name, "IntervalReading")) {
 		s->reading = (struct in_espi_reading){
 			.line = in_xml_line(x),

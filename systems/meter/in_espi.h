@@ -18,6 +18,7 @@ struct in_espi_reading {
 	int64_t duration_s;
 	uint64_t line, at, n; /* its element in the record's bytes */
 	struct meter_quality quality;
+	bool follows; /* it has no start of its own: it follows the reading before */
 };
 
 enum in_espi_content { IN_ESPI_OTHER, IN_ESPI_METER_READING, IN_ESPI_READING_TYPE, IN_ESPI_BLOCK };
@@ -53,9 +54,9 @@ struct in_espi {
 	struct in_espi_reading reading;
 	bool has_value, has_start, has_duration, bad_value, bad_time;
 	char bad_text[64];
-	int64_t block_start_s, next_s; /* where a reading without its own time begins */
-	bool has_block_start;
-	struct in_espi_entry *kept; /* MeterReading and ReadingType entries */
+	int64_t block_start_s;       /* where the block's first reading begins, when it says no time */
+	bool has_block_start, timed; /* timed: a reading to follow stands before in the block */
+	struct in_espi_entry *kept;  /* MeterReading and ReadingType entries */
 	uint32_t kept_count, kept_cap;
 	struct in_espi_entry *waiting; /* blocks whose type has not come */
 	uint32_t waiting_count, waiting_cap;

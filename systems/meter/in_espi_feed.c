@@ -92,6 +92,7 @@ struct out {
 	uint64_t lost;
 	const struct in_kind *kind;
 	int8_t exponent;
+	int64_t next_s; /* end of the reading before */
 };
 
 static enum tf_err
@@ -130,9 +131,11 @@ give_difference(const struct out *o, const struct in_espi_reading *r, struct tf_
 }
 
 static enum tf_err
-give_reading(const struct out *o, const struct in_espi_reading *r, struct tf_fault *f)
+give_reading(struct out *o, struct in_espi_reading *r, struct tf_fault *f)
 {
-	int64_t value, duration_s = r->duration_s > 0 ? r->duration_s : o->kind->interval_s;
+	int64_t value, duration_s = r->duration_s >= 0 ? r->duration_s : o->kind->interval_s;
+	r->start_s = r->follows ? o->next_s : r->start_s;
+	o->next_s = r->start_s + duration_s;
 	if (in_kind_counts_up(o->kind))
 		return give_difference(o, r, f);
 	if (duration_s <= 0)
@@ -154,7 +157,7 @@ static enum tf_err
 give_block(struct in_espi *s, const struct in_espi_entry *block, struct in_espi_entry *meter_reading,
 	   const struct in_espi_entry *type, struct tf_str bytes, uint64_t lost, struct tf_fault *f)
 {
-	struct out o = {s, meter_reading, block, bytes, lost, &type->kind, 0};
+	struct out o = {s, meter_reading, block, bytes, lost, &type->kind, 0, 0};
 	char channel[METER_CHANNEL_MAX];
 	enum meter_unit unit;
 	struct tf_str meter = meter_of(s, meter_reading, block);

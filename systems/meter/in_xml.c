@@ -37,6 +37,10 @@ on_open(void *ctx, const char *name, const char **attributes)
 {
 	struct in_xml *x = ctx;
 	x->seen = position(x);
+	if (x->text.err) {
+		stop(x, x->text.err, NULL);
+		return;
+	}
 	tf_buf_reset(&x->text);
 	if (x->depth == IN_XML_DEPTH) {
 		stop(x, TF_OK, "elements nest too deep");
@@ -70,7 +74,6 @@ on_text(void *ctx, const char *p, int n)
 {
 	struct in_xml *x = ctx;
 	size_t room = IN_XML_TEXT - x->text.n, take = (size_t)n < room ? (size_t)n : room;
-	x->seen = position(x);
 	tf_buf_put(&x->text, p, take);
 }
 
@@ -138,21 +141,21 @@ raw_from(const struct in_xml *x, uint64_t from, uint64_t to)
 	return to > from ? tf_str_n(x->raw.p + (from - x->raw_at), (size_t)(to - from)) : tf_str_n("", 0);
 }
 
+/* The document is broken: the bytes from the open record on are kept until its end, to be given back as one. */
 static enum tf_err
-broken(struct in_xml *x, bool unfinished, struct tf_fault *f)
+broken(struct in_xml *x, struct tf_fault *f)
 {
 	enum XML_Error code = XML_GetErrorCode(x->parser);
-	x->over = true;
 	if (code == XML_ERROR_NO_MEMORY)
 		return tf_fault(f, TF_NO_MEMORY, "cannot read XML");
-	struct in_place at = {
-		.line = in_xml_line(x),
-		.unfinished = unfinished,
-		.bytes = raw_from(x, x->in_record ? x->record_at : x->seen, UINT64_MAX),
-	};
-	return in_bad(x->c, &at, IN_XML, f, "%s at column %lu; the rest of the document is not read",
-		      x->refusal ? x->refusal : XML_ErrorString(code),
-		      (unsigned long)XML_GetCurrentColumnNumber(x->parser) + 1);
+	x->over = true;
+	x->broken_line = in_xml_line(x);
+	x->broken_column = (uint64_t)XML_GetCurrentColumnNumber(x->parser) + 1;
+	x->broken_at = x->in_record ? x->record_at : x->seen;
+	x->refusal = x->refusal ? x->refusal : XML_ErrorString(code);
+	x->unfinished = code == XML_ERROR_NO_ELEMENTS || code == XML_ERROR_UNCLOSED_TOKEN ||
+			code == XML_ERROR_PARTIAL_CHAR || code == XML_ERROR_UNCLOSED_CDATA_SECTION;
+	return TF_OK;
 }
 
 static enum tf_err
@@ -163,21 +166,25 @@ parse(struct in_xml *x, struct tf_str bytes, bool last, struct tf_fault *f)
 	x->f = NULL;
 	if (x->err != TF_OK)
 		return x->err;
-	return status == XML_STATUS_ERROR ? broken(x, last, f) : TF_OK;
+	return status == XML_STATUS_ERROR ? broken(x, f) : TF_OK;
 }
 
 enum tf_err
 in_xml_feed(struct in_xml *x, struct tf_str bytes, struct tf_fault *f)
 {
-	while (bytes.n && !x->over) {
+	while (bytes.n) {
 		struct tf_str piece = tf_str_n(bytes.p, bytes.n < PIECE ? bytes.n : PIECE);
 		bytes.p += piece.n;
 		bytes.n -= piece.n;
-		trim_raw(x);
+		if (x->over && x->raw.n >= METER_LINE_MAX)
+			return TF_OK;
+		if (!x->over)
+			trim_raw(x);
 		tf_buf_str(&x->raw, piece);
 		if (x->raw.err)
 			return tf_fault(f, x->raw.err, "cannot keep an XML record");
-		TF_TRY(parse(x, piece, false, f));
+		if (!x->over)
+			TF_TRY(parse(x, piece, false, f));
 	}
 	return TF_OK;
 }
@@ -185,7 +192,19 @@ in_xml_feed(struct in_xml *x, struct tf_str bytes, struct tf_fault *f)
 enum tf_err
 in_xml_finish(struct in_xml *x, struct tf_fault *f)
 {
-	return x->over ? TF_OK : parse(x, tf_str_n("", 0), true, f);
+	if (!x->over)
+		TF_TRY(parse(x, tf_str_n("", 0), true, f));
+	if (!x->over)
+		return TF_OK;
+	struct in_place at = {
+		.line = x->broken_line,
+		.unfinished = x->unfinished,
+		.bytes = raw_from(x, x->broken_at, UINT64_MAX),
+	};
+	if (at.bytes.n > METER_LINE_MAX)
+		at.bytes.n = METER_LINE_MAX;
+	return in_bad(x->c, &at, IN_XML, f, "%s at column %llu; the rest of the document is not read", x->refusal,
+		      (unsigned long long)x->broken_column);
 }
 
 void

@@ -27,7 +27,9 @@ struct in_xml {
 	XML_Parser parser;
 	struct tf_fault *f; /* during a feed */
 	enum tf_err err;    /* what a call returned */
-	bool over;          /* not well-formed: the rest is not looked at */
+	bool over;          /* broken: the rest is kept and not read */
+	bool unfinished;    /* broken by ending early */
+	uint64_t broken_line, broken_column, broken_at;
 	const char *refusal;
 	struct tf_buf text;
 	char path[IN_XML_DEPTH][IN_XML_NAME];
@@ -42,7 +44,7 @@ struct in_xml {
 enum tf_err in_xml_init(struct in_xml *x, const struct in_ctx *c, const struct in_xml_calls *calls, void *owner,
 			struct tf_fault *f) TF_MUST_USE;
 void in_xml_release(struct in_xml *x);
-/* An error of the document is given to the sink as one bad record; what comes after it is dropped. */
+/* Where the document is broken, the bytes from the record at hand to its end (METER_LINE_MAX) are one bad record. */
 enum tf_err in_xml_feed(struct in_xml *x, struct tf_str bytes, struct tf_fault *f) TF_MUST_USE;
 enum tf_err in_xml_finish(struct in_xml *x, struct tf_fault *f) TF_MUST_USE;
 
