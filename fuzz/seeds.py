@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Writes the first inputs of each fuzz target: seeds.py DIR -> DIR/<target>/<name>. Small, made here, nothing copied; time
+zones come from this machine's zoneinfo. A target without seeds starts from nothing."""
+import gzip
+import io
+import os
+import struct
+import sys
+import zipfile
+
+SEEDS = {}
+
+
+def seed(target, name, content):
+    SEEDS.setdefault(target, {})[name] = content.encode() if isinstance(content, str) else content
+
+
+def json_seeds():
+    texts = ['{"a":[1,-2.50,1e3,true,false,null,"\\u00e9\\ud83d\\ude00\\n"],"b":{"c":""}}', "[]", '{"a":1,"a":2}', "1.10",
+             '"' + "x" * 70 + '"', "[" * 40 + "]" * 40, '{"meter":"M1","start":"2025-03-30T01:00:00Z","values":[1,2,null]}']
+    for i, text in enumerate(texts):
+        seed("json", str(i), text)
+
+
+def trace_seeds():
+    seed("trace", "parent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    seed("trace", "future", "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what")
+    seed("trace", "id", "order-4711/7")
+    seed("trace", "bytes", bytes(range(1, 40)))
+
+
+def zone_seeds():
+    for zone in ("Europe/London", "Australia/Lord_Howe", "Asia/Kolkata", "America/St_Johns", "Africa/Casablanca", "UTC"):
+        for root in ("/usr/share/zoneinfo", "/usr/share/zoneinfo/right"):
+            path = os.path.join(root, zone)
+            if os.path.exists(path):
+                with open(path, "rb") as f:
+                    seed("tzif", os.path.basename(root) + "-" + zone.replace("/", "-"), f.read())
+
+
+def log_seeds():
+    seed("log", "none", b"")
+    for file in range(4):
+        for kind in range(4):
+            for at in (0, 60, 300, 900):
+                seed("log", f"{file}-{kind}-{at}", struct.pack("<BBHB", file, kind, at, 0x41))
+
+
+def nem12(values, quality="A", tail=""):
+    rows = ["100,NEM12,202503010900,MDP1,RETAIL", "200,NMI0000001,E1,E1,E1,N1,METER1,KWH,30,"]
+    rows.append("300,20250301," + ",".join(values) + f",{quality},,,20250302093000,")
+    return "\r\n".join(rows + ([tail] if tail else []) + ["500,O,S01009,20250302,", "900", ""])
+
+
+def meter_texts():
+    half_hours = [f"{i % 7}.{i % 10}{i % 3}" for i in range(48)]
+    yield "nem12", nem12(half_hours)
+    yield "nem12-short", nem12(half_hours[:-1])
+    yield "nem12-variable", nem12(half_hours, "V", "400,1,20,A,,\r\n400,21,48,S14,32,")
+    yield "nem12-null", nem12([""] * 48, "N")
+    yield "nem13", ("100,NEM13,202503010900,MDP1,RETAIL\r\n250,NMI0000001,11,1,11,11,METER1,E,000021.2,20250101000000,A,,,"
+                    "000534.5,20250201000000,E64,77,,343.5,kWh,20250501,20250202000000,\r\n900\r\n")
+    yield "csv-wide", "start,M1,M2\n2025-03-01T00:00:00Z,1,2\n2025-03-01T00:15:00Z,3,\n2025-03-01T00:30:00Z,5,x\n"
+    yield "csv-local", "time,M1 (kWh)\n2025-03-30 00:45,0.25\n2025-03-30 01:15,0.5\n"
+    yield "csv-long", "meter,channel,start,value,quality\nM1,E1,2025-03-01T00:00:00+05:30,12,A\nM1,E1,2025-03-01T00:15:00+05:30,13,E\n"
+    yield "csv-quoted", '"start","M,1"\r\n"2025-03-01T00:00:00Z","1"\r\n'
+    yield "jsonl", '{"meter":"M1","channel":"E1","start":"2025-03-01T00:00:00Z","interval":15,"values":[1,2,null]}\n{"x":1}\n'
+    yield "espi", ('<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><entry><content><ReadingType '
+                   'xmlns="http://naesb.org/espi"><powerOfTenMultiplier>0</powerOfTenMultiplier><uom>72</uom><flowDirection>1'
+                   '</flowDirection></ReadingType></content></entry><entry><content><IntervalBlock xmlns="http://naesb.org/espi">'
+                   '<interval><duration>900</duration><start>1740787200</start></interval><IntervalReading><timePeriod><duration>'
+                   '900</duration><start>1740787200</start></timePeriod><value>12</value></IntervalReading></IntervalBlock>'
+                   "</content></entry></feed>")
+    yield "cim", ('<MeterReadings xmlns="http://iec.ch/TC57/2011/MeterReadings#"><MeterReading><Meter><Names><name>M1</name></Names>'
+                  '</Meter><IntervalBlocks><IntervalReadings><timeStamp>2025-03-01T00:15:00Z</timeStamp><value>12</value>'
+                  '</IntervalReadings><ReadingType ref="0.0.2.4.1.1.12.0.0.0.0.0.0.0.0.3.72.0"/></IntervalBlocks></MeterReading>'
+                  "</MeterReadings>")
+
+
+def meter_seeds():
+    texts = dict(meter_texts())
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr("a.csv", texts["csv-wide"])
+        z.writestr("b.nem12", texts["nem12"])
+    for target in ("in", "in_nem", "in_csv", "in_espi", "in_cim", "in_jsonl", "in_xml"):
+        for name, text in texts.items():
+            seed(target, name, text)
+        seed(target, "gz", gzip.compress(texts["csv-wide"].encode(), mtime=0))
+        seed(target, "zip", packed.getvalue())
+
+
+def http_seeds():
+    for name, text in {
+        "get": "GET /meter/v1/tiers HTTP/1.1\r\nHost: a\r\n\r\n",
+        "post": "POST /meter/v1/readings HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Type: text/csv\r\n\r\nabc",
+        "chunked": "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "both": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "two": "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    }.items():
+        seed("http", name, text)
+
+
+def main():
+    root = sys.argv[1]
+    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, http_seeds):
+        make()
+    for target, seeds in SEEDS.items():
+        os.makedirs(os.path.join(root, target), exist_ok=True)
+        for name, content in seeds.items():
+            with open(os.path.join(root, target, name), "wb") as f:
+                f.write(content)
+
+
+main()
