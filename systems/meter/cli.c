@@ -1,6 +1,7 @@
 /* What the verbs share; see cli.h. */
 #include "cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 int
@@ -55,8 +56,11 @@ meter_cli_open(struct meter_cli *cli, const struct tf_args *a, bool writer, stru
 int
 meter_cli_finish(int code)
 {
+	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
+	if (errno == EPIPE || errno == 0)
+		return code; /* the reader had enough: `... | head` */
 	fprintf(stderr, "tenfold meter: cannot write to stdout\n");
 	return tf_err_exit(TF_IO);
 }

@@ -111,7 +111,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct tf_zone *zone = NULL;
 	if ((tf_args_given(&a, "unit") && parse_unit(tf_args_text(&a, "unit"), &o.in, &f)) ||
 	    (o.zone.n && tf_os_zone(cli->os, o.zone, &zone, &f)))
-		return meter_cli_fail(&f) ? 2 : 2;
+		return meter_cli_fail(&f);
 	o.in.zone = zone;
 	struct meter_store *s;
 	struct meter_load_result r = {0};

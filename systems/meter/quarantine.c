@@ -52,10 +52,11 @@ put_record(struct meter_store *s, const struct meter_batch_head *h, const struct
 	   struct tf_fault *f)
 {
 	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(s->catalog.db,
-			      "INSERT OR IGNORE INTO quarantine(delivery, member, line, field, rule, text, bytes, at) "
-			      "VALUES(?,?,?,?,?,?,?,?)",
-			      &q, f));
+	TF_TRY(tf_sql_prepare(
+		s->catalog.db,
+		"INSERT OR IGNORE INTO quarantine(delivery, member, line, field, rule, text, bytes, context, at,"
+		" zone) VALUES(?,?,?,?,?,?,?,?,?,?)",
+		&q, f));
 	tf_stmt_i64(q, 1, h->delivery);
 	tf_stmt_str(q, 2, b->member);
 	tf_stmt_i64(q, 3, (int64_t)b->line);

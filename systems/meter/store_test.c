@@ -300,6 +300,50 @@ full_disk_says_so_and_keeps_what_was_there(void **state)
 	tf_sim_free(&os);
 }
 
+static void
+bad_record_is_kept_byte_for_byte_and_harms_no_neighbour(void **state)
+{
+	(void)state;
+	const char bad[] = "300,20260302,1.0,2.0,A,,,\n";
+	struct tf_os *os = new_os(5);
+	struct tf_buf b;
+	tf_buf_init(&b, 0);
+	tf_buf_cstr(&b, "100,NEM12,202603031200,MDP1,RET1\n200,NMI1,E1,E1,E1,,SER1,kWh,30,\n300,20260301");
+	for (int i = 0; i < 48; i++)
+		tf_buf_cstr(&b, ",0.5");
+	tf_buf_printf(&b, ",A,,,20260302000000,\n%s300,20260303", bad);
+	for (int i = 0; i < 48; i++)
+		tf_buf_cstr(&b, ",0.25");
+	tf_buf_cstr(&b, ",A,,,20260304000000,\n900\n");
+	assert_int_equal(tf_os_write_file(os, "in.nem12", tf_buf_view(&b), NULL), TF_OK);
+	tf_buf_release(&b);
+	for (int i = 0; i < 3; i++) {
+		struct meter_load_result r = {0};
+		struct tf_fault f = {0};
+		if (load(os, "in.nem12", &r, &f))
+			fail_msg("%s", f.text);
+		assert_int_equal(r.quarantined, 1);
+		assert_int_equal(r.counts.readings, 96);
+	}
+	assert_int_equal(check(os).total, 48 * 750);
+	struct meter_store_options so = {.wait = true};
+	struct meter_store *s;
+	struct tf_stmt *q;
+	assert_int_equal(meter_store_open(os, "data", &so, &s, NULL), TF_OK);
+	assert_int_equal(
+		tf_sql_prepare(s->catalog.db, "SELECT line, field, rule, bytes, zone FROM quarantine", &q, NULL),
+		TF_OK);
+	assert_int_equal(tf_stmt_step(q, NULL), TF_OK);
+	assert_int_equal(tf_stmt_get_i64(q, 0), 4);
+	assert_true(tf_str_eq(tf_stmt_get_str(q, 2), TF_STR("nem12-interval-count")));
+	assert_true(tf_str_eq(tf_stmt_get_blob(q, 3), tf_str(bad)));
+	assert_true(tf_str_eq(tf_stmt_get_str(q, 4), TF_STR("Australia/Brisbane")));
+	assert_int_equal(tf_stmt_step(q, NULL), TF_END);
+	tf_stmt_free(&q);
+	meter_store_close(&s);
+	tf_sim_free(&os);
+}
+
 /* A story of late, doubled, corrected and disordered deliveries beside a model that knows only "the latest issued
  * stands". */
 struct model {
@@ -387,6 +431,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(file_three_times_has_one_effect),
 		cmocka_unit_test(same_seed_gives_the_same_bytes),
+		cmocka_unit_test(bad_record_is_kept_byte_for_byte_and_harms_no_neighbour),
 		cmocka_unit_test(any_order_of_deliveries_ends_with_the_latest_issued),
 		cmocka_unit_test(power_loss_at_any_operation_loses_nothing_acknowledged),
 		cmocka_unit_test(kill_at_any_operation_doubles_nothing),
