@@ -289,7 +289,7 @@ full_disk_says_so_and_keeps_what_was_there(void **state)
 	}
 	assert_int_equal(tf_os_write_file(os, "more.csv", tf_buf_view(&more), NULL), TF_OK);
 	tf_buf_release(&more);
-	tf_sim_set_capacity(os, 900000);
+	tf_sim_set_capacity(os, 600000);
 	assert_int_equal(load(os, "more.csv", &r, &f), TF_NO_SPACE);
 	tf_sim_set_capacity(os, 0);
 	r = (struct meter_load_result){0};
