@@ -1,9 +1,10 @@
 /* Determinants and money, by hand and beside a plain loop: local days of 23, 24.5 and 25 hours, demand intervals,
  * slabs, rounding, sealed sums. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 

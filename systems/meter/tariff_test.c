@@ -1,8 +1,9 @@
 /* Tariff files: what is read, what is refused and where, which plan and register holds when. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 
