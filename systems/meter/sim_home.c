@@ -20,22 +20,20 @@ enum { HOUR = 3600, MINUTE = 60 };
 static const struct home_habit {
 	int32_t median, homes, days;
 } home_habit[] = {
-	[WAKE - SIM_HOME_COUNT] = {29600, 3300, 1400},
-	[SLEEP - SIM_HOME_COUNT] = {84600, 5000, 2400},
-	[LEAVE - SIM_HOME_COUNT] = {32100, 1900, 2020},
-	[COME - SIM_HOME_COUNT] = {63500, 6300, 3230},
+	[WAKE - SIM_HOME_COUNT] = {29900, 4300, 890},
+	[SLEEP - SIM_HOME_COUNT] = {85900, 4100, 2460},
+	[LEAVE - SIM_HOME_COUNT] = {30400, 2700, 2370},
+	[COME - SIM_HOME_COUNT] = {64100, 8600, 3890},
 };
 
 /* How much is used by the half hour of the day, people being there; 1/256. */
 static const uint16_t live_clock[48] = {
-	195, 187, 167, 154, 130, 119, 109, 100, 91,  84,  98,  115, 133, 154, 177, 203,
-	203, 203, 204, 204, 204, 204, 212, 221, 229, 239, 248, 258, 246, 235, 237, 238,
-	250, 260, 277, 295, 313, 331, 351, 371, 357, 332, 330, 330, 330, 330, 330, 330,
+	240, 178, 143, 120, 102, 97, 92, 88, 83, 79, 90, 102, 115, 129, 144, 161, 165, 169, 174, 178, 182, 187, 189, 191,
+	193, 196, 198, 200, 198, 197, 207, 216, 236, 256, 264, 273, 281, 289, 297, 305, 318, 320, 344, 373, 400, 410, 387, 322,
 };
 
 /* Chance that a burst of that hour happens; 1/256. */
-static const uint16_t burst_clock[24] = {77,  38,  27,  33,  53,  103, 184, 206, 214, 227, 256, 256,
-					 256, 181, 137, 150, 201, 253, 256, 256, 254, 256, 256, 172};
+static const uint16_t burst_clock[24] = {79, 48, 35, 39, 55, 103, 190, 219, 223, 221, 233, 241, 256, 220, 169, 168, 205, 233, 211, 189, 180, 186, 190, 143};
 
 static int32_t
 clamp(int64_t v, int32_t least, int32_t most)
