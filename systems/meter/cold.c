@@ -150,7 +150,7 @@ rest_job(void *ctx, size_t i, struct meter_made *m, struct tf_fault *f)
 	memcpy(ref.cold, c->stem, sizeof ref.cold);
 	if (!e) {
 		memset(b.values, 0, (size_t)b.rows * b.shape.slots * sizeof *b.values);
-		e = meter_made_block(m, &b, &ref, f);
+		e = meter_made_block(c->s, m, &b, &ref, f);
 	}
 	meter_block_release(&b);
 	return e;

@@ -184,7 +184,7 @@ make_blocks(struct restore *r, struct tf_fault *f)
 			e = meter_cold_block(r->s, &ref, NULL, &b, f);
 		struct meter_block_ref warm = {.tier = METER_WARM, .through = ref.through};
 		if (!e)
-			e = meter_made_block(&r->st.made[0], &b, &warm, f);
+			e = meter_made_block(r->s, &r->st.made[0], &b, &warm, f);
 		meter_block_release(&b);
 		if (e)
 			break;

@@ -125,7 +125,7 @@ move_job(void *ctx, size_t i, struct meter_made *made, struct tf_fault *f)
 	enum tf_err e = merge_days(v->s, m, &month, f);
 	struct meter_block_ref ref = {.tier = METER_WARM, .through = m->through};
 	if (!e)
-		e = meter_made_block(made, &month, &ref, f);
+		e = meter_made_block(v->s, made, &month, &ref, f);
 	meter_block_release(&month);
 	return e;
 }

@@ -104,7 +104,7 @@ meter_revise_group(struct meter_store *s, const struct meter_group *g, struct me
 	struct meter_block_ref ref = g->ref;
 	ref.tier = g->level == METER_DAY ? METER_HOT : METER_WARM;
 	if (!e)
-		e = meter_made_block(m, &b, &ref, f);
+		e = meter_made_block(s, m, &b, &ref, f);
 	meter_block_release(&b);
 	return e;
 }

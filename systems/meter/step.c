@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "base/mem.h"
+#include "core_bill_tou.h"
 
 void
 meter_step_release(struct meter_step *st)
@@ -13,6 +14,7 @@ meter_step_release(struct meter_step *st)
 	for (int i = 0; i < METER_WORKERS; i++) {
 		struct meter_made *m = &st->made[i];
 		tf_buf_release(&m->bytes);
+		tf_buf_release(&m->sums);
 		tf_free(m->refs);
 		tf_free(m->days);
 		tf_free(m->by_delivery);
@@ -56,8 +58,25 @@ meter_tier_codec(enum meter_tier tier)
 	return tier == METER_HOT ? METER_CODEC_PLAIN : METER_CODEC_MODEL;
 }
 
+/* The sums of a month that is whole. */
+static enum tf_err
+seal(struct meter_store *s, struct meter_made *m, const struct meter_block *b, const struct meter_block_ref *ref)
+{
+	if (ref->tier != METER_WARM || b->level != METER_MONTH || ref->through + 1 < tf_month_first_date(b->span + 1))
+		return TF_OK;
+	struct tf_buf sums;
+	tf_buf_init(&sums, 0);
+	enum tf_err e = meter_tou_of(b, s->catalog.zones[s->catalog.buckets[b->bucket].zone], &sums);
+	tf_buf_u32(&m->sums, b->bucket);
+	tf_buf_u32(&m->sums, (uint32_t)b->span);
+	tf_buf_lstr(&m->sums, tf_buf_view(&sums));
+	tf_buf_release(&sums);
+	return e ? e : m->sums.err;
+}
+
 enum tf_err
-meter_made_block(struct meter_made *m, const struct meter_block *b, struct meter_block_ref *ref, struct tf_fault *f)
+meter_made_block(struct meter_store *s, struct meter_made *m, const struct meter_block *b, struct meter_block_ref *ref,
+		 struct tf_fault *f)
 {
 	size_t at = m->bytes.n;
 	TF_TRY(meter_block_encode(b, meter_tier_codec(ref->tier), &m->bytes, f));
@@ -68,7 +87,9 @@ meter_made_block(struct meter_made *m, const struct meter_block *b, struct meter
 	ref->bytes = m->bytes.n - at;
 	ref->hash = XXH3_64bits(m->bytes.p + at, ref->bytes);
 	meter_block_stats(b, &ref->stats);
-	return made_ref(m, ref) ? tf_fault(f, TF_NO_MEMORY, "no memory for blocks") : TF_OK;
+	if (made_ref(m, ref) || seal(s, m, b, ref))
+		return tf_fault(f, TF_NO_MEMORY, "no memory for blocks");
+	return TF_OK;
 }
 
 struct worker {
@@ -134,14 +155,36 @@ meter_step_pack(struct meter_store *s, struct meter_step *st, struct tf_fault *f
 	return TF_OK;
 }
 
+static enum tf_err
+put_sums(struct meter_store *s, const struct meter_made *m, struct tf_fault *f)
+{
+	if (!m->sums.n)
+		return TF_OK;
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db, "INSERT OR REPLACE INTO agg_tou(bucket, month, sums) VALUES(?,?,?)", &q,
+			      f));
+	struct tf_cur c = tf_cur(tf_buf_view(&m->sums));
+	enum tf_err e = TF_OK;
+	while (!e && tf_cur_left(&c)) {
+		tf_stmt_i64(q, 1, tf_cur_u32(&c));
+		tf_stmt_i64(q, 2, (int32_t)tf_cur_u32(&c));
+		tf_stmt_blob(q, 3, tf_cur_lstr(&c));
+		e = tf_stmt_run(q, f);
+	}
+	tf_stmt_free(&q);
+	return e;
+}
+
 enum tf_err
 meter_step_put(struct meter_store *s, struct meter_step *st, struct tf_fault *f)
 {
 	uint32_t pack = 0;
-	for (int i = 0; i < METER_WORKERS; i++)
+	for (int i = 0; i < METER_WORKERS; i++) {
 		for (size_t k = 0; k < st->made[i].ref_count; k++) {
 			pack = st->made[i].refs[k].pack;
 			TF_TRY(meter_catalog_put_block(&s->catalog, &st->made[i].refs[k], f));
 		}
+		TF_TRY(put_sums(s, &st->made[i], f));
+	}
 	return pack ? meter_catalog_set(&s->catalog, "next_pack", (int64_t)pack + 1, f) : TF_OK;
 }

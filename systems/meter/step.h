@@ -10,6 +10,7 @@
 /* What a worker made. */
 struct meter_made {
 	struct tf_buf bytes;          /* blocks, one behind the other */
+	struct tf_buf sums;           /* of sealed months: u32 bucket, u32 month, lstr time-of-use sums, each */
 	struct meter_block_ref *refs; /* offsets within bytes */
 	size_t ref_count, ref_cap;
 	struct meter_day_change *days;
@@ -35,9 +36,10 @@ enum tf_err meter_step_pack(struct meter_store *s, struct meter_step *st, struct
 enum tf_err meter_step_put(struct meter_store *s, struct meter_step *st, struct tf_fault *f) TF_MUST_USE;
 
 enum tf_err meter_made_day(struct meter_made *m, const struct meter_day_change *d) TF_MUST_USE;
-/* Encodes a block into m->bytes and notes where; ref's place, hash and statistics are filled in. */
-enum tf_err meter_made_block(struct meter_made *m, const struct meter_block *b, struct meter_block_ref *ref,
-			     struct tf_fault *f) TF_MUST_USE;
+/* Encodes a block into m->bytes and notes where; ref's place, hash and statistics are filled in. A warm month of which
+ * every day has moved in gets its sealed time-of-use sums (core_bill_tou.h). */
+enum tf_err meter_made_block(struct meter_store *s, struct meter_made *m, const struct meter_block *b,
+			     struct meter_block_ref *ref, struct tf_fault *f) TF_MUST_USE;
 
 /* The codec of a tier's blocks. */
 enum meter_codec meter_tier_codec(enum meter_tier tier);

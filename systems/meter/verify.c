@@ -5,7 +5,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "cold.h"
+#include "core_bill_tou.h"
 #include "network.h"
 #include "scan.h"
 
@@ -183,6 +185,61 @@ check_aggregates(struct check *c, struct tf_fault *f)
 }
 
 static enum tf_err
+block_of(struct meter_store *s, const struct meter_block_ref *ref, struct meter_block *out, struct tf_fault *f)
+{
+	if (ref->tier == METER_COLD)
+		return meter_cold_block(s, ref, NULL, out, f);
+	char *bytes;
+	TF_TRY(meter_store_read_block(s, ref, &bytes, f));
+	enum tf_err e = meter_block_decode(tf_str_n(bytes, ref->bytes), out, f);
+	tf_free(bytes);
+	return e;
+}
+
+/* The sealed sums of one bucket and month, made again. */
+static enum tf_err
+check_sums(struct check *c, uint32_t bucket, int32_t month, struct tf_str sums, struct tf_fault *f)
+{
+	struct meter_block_ref ref;
+	struct meter_block b = {0};
+	struct tf_buf again;
+	tf_buf_init(&again, 0);
+	enum tf_err e = meter_catalog_find_block(&c->s->catalog, bucket, METER_MONTH, month, &ref, f);
+	if (e == TF_NOT_FOUND)
+		return tf_fault(f, e, "sealed sums of bucket %u without its block", bucket);
+	if (!e)
+		e = block_of(c->s, &ref, &b, f);
+	struct meter_bucket bk;
+	if (!e)
+		e = meter_catalog_bucket(&c->s->catalog, bucket, &bk, f);
+	if (!e && (e = meter_tou_of(&b, c->s->catalog.zones[bk.zone], &again)))
+		tf_fault(f, e, "no memory for sums");
+	if (!e && !tf_str_eq(tf_buf_view(&again), sums))
+		find(c, "aggregate", "sealed time-of-use sums differ from the readings");
+	meter_block_release(&b);
+	tf_buf_release(&again);
+	return e;
+}
+
+static enum tf_err
+check_all_sums(struct check *c, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(c->s->catalog.db, "SELECT bucket, month, sums FROM agg_tou ORDER BY bucket, month", &q,
+			      f));
+	enum tf_err e;
+	while (!(e = tf_stmt_step(q, f))) {
+		struct tf_fault why = {0};
+		e = check_sums(c, (uint32_t)tf_stmt_get_i64(q, 0), (int32_t)tf_stmt_get_i64(q, 1),
+			       tf_stmt_get_blob(q, 2), &why);
+		if ((e = found(c, e, "aggregate", &why, f)))
+			break;
+	}
+	tf_stmt_free(&q);
+	return e == TF_END ? TF_OK : e;
+}
+
+static enum tf_err
 check_all(struct check *c, struct tf_fault *f)
 {
 	struct meter_store *s = c->s;
@@ -193,6 +250,7 @@ check_all(struct check *c, struct tf_fault *f)
 	why = (struct tf_fault){0};
 	TF_TRY(found(c, meter_cold_verify(s, &why), "cold", &why, f));
 	TF_TRY(check_blocks(c, f));
+	TF_TRY(check_all_sums(c, f));
 	return check_aggregates(c, f);
 }
 
