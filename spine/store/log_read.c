@@ -183,7 +183,7 @@ leave_segment(struct tf_log_reader *r, struct tf_fault *f)
 		r->want = next;
 	if (gone)
 		return trimmed(r, f);
-	if (found != next)
+	if (found != next || found == r->first) /* none but the last is empty */
 		return tf_fault(f, TF_CORRUPT,
 				"'%s' byte %" PRIu64 ": segment ends before offset %" PRIu64
 				", which no segment starts with",

@@ -636,6 +636,8 @@ a_missing_or_swapped_segment_is_damage(void **state)
 	struct image first = image_of(w, SEGMENT_0), second = image_of(w, name.name);
 	image_put(w, &first, first.n - 8);
 	expect_noticed(w, "00000000000000000000.log", first.n, true);
+	image_put(w, &first, 48);
+	expect_noticed(w, "00000000000000000000.log", 48, true);
 	MUST(tf_os_unlink(w->os, first.path, &fault));
 	expect_noticed(w, "00000000000000000000.log", 0, false);
 	image_put(w, &first, first.n);
