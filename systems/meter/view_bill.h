@@ -61,3 +61,9 @@ struct meter_bill_report {
  * no readings of it (or, for all, of any). */
 enum tf_err meter_bill_run(struct meter_store *s, const struct meter_bill_options *o, meter_bill_each *each, void *ctx,
 			   struct meter_bill_report *out, struct tf_fault *f) TF_MUST_USE;
+
+/* Inside a transaction: keeps a sealed month's sums (meter_tou_of) of a bucket, or forgets them. Who writes a month
+ * block does one or the other in the same transaction. */
+enum tf_err meter_sums_put(struct meter_catalog *c, int32_t month, uint32_t bucket, struct tf_str sums,
+			   struct tf_fault *f) TF_MUST_USE;
+enum tf_err meter_sums_drop(struct meter_catalog *c, int32_t month, uint32_t bucket, struct tf_fault *f) TF_MUST_USE;
