@@ -173,10 +173,11 @@ draw_meals(const struct meter_sim_meter *m, struct sim_day *d, const struct habi
 static void
 draw_machines(const struct meter_sim_meter *m, struct sim_day *d, const struct habits *h, struct sim_canvas *c)
 {
-	if (m->p[SIM_HOME_SHOWER])
-		for (int32_t n = 1 + sim_below(&d->r, 2), i = 0; i < n; i++)
-			sim_draw_wall(c, around_clock(&d->r, h->wake + 25 * MINUTE, 25 * MINUTE),
-				      200 + sim_below(&d->r, 300), 8500 * SIM_WATT);
+	int32_t showers = m->p[SIM_HOME_SHOWER] ? 1 + sim_below(&d->r, 2) : 0;
+	for (int32_t i = 0; i < showers; i++) {
+		int32_t hold = 200 + sim_below(&d->r, 300);
+		sim_draw_wall(c, around_clock(&d->r, h->wake + 25 * MINUTE, 25 * MINUTE), hold, 8500 * SIM_WATT);
+	}
 	int32_t begin = around_clock(&d->r, 11 * HOUR, 200 * MINUTE);
 	bool laundry = sim_chance(&d->r, m->p[SIM_HOME_LAUNDRY]);
 	if (laundry && begin > h->wake && begin < 20 * HOUR) {
