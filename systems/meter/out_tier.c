@@ -258,5 +258,7 @@ meter_tier_move(struct meter_store *s, const struct meter_tier_rule *rule, tf_ti
 		e = meter_cold_return(s, rule, now, &out->moved[2], f);
 	if (!e)
 		e = meter_cold_move(s, rule, now, &out->moved[1], f);
+	if (!e)
+		e = meter_compact(s, f);
 	return e ? e : trim_log(s, out, f);
 }

@@ -18,3 +18,5 @@ struct meter_tier_report {
 /* Everything due at now. The log is trimmed of what the tiers hold. */
 enum tf_err meter_tier_move(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now,
 			    struct meter_tier_report *out, struct tf_fault *f) TF_MUST_USE;
+/* Copies what is in use of pack files that are mostly unused, and removes them. */
+enum tf_err meter_compact(struct meter_store *s, struct tf_fault *f) TF_MUST_USE;

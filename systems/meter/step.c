@@ -92,6 +92,15 @@ meter_made_block(struct meter_store *s, struct meter_made *m, const struct meter
 	return TF_OK;
 }
 
+enum tf_err
+meter_made_copy(struct meter_made *m, const struct meter_block_ref *ref, const char *bytes)
+{
+	struct meter_block_ref copy = *ref;
+	copy.offset = m->bytes.n;
+	tf_buf_put(&m->bytes, bytes, ref->bytes);
+	return m->bytes.err ? m->bytes.err : made_ref(m, &copy);
+}
+
 struct worker {
 	meter_step_job *job;
 	void *ctx;

@@ -41,5 +41,8 @@ enum tf_err meter_made_day(struct meter_made *m, const struct meter_day_change *
 enum tf_err meter_made_block(struct meter_store *s, struct meter_made *m, const struct meter_block *b,
 			     struct meter_block_ref *ref, struct tf_fault *f) TF_MUST_USE;
 
+/* A block as it is, from another pack. */
+enum tf_err meter_made_copy(struct meter_made *m, const struct meter_block_ref *ref, const char *bytes) TF_MUST_USE;
+
 /* The codec of a tier's blocks. */
 enum meter_codec meter_tier_codec(enum meter_tier tier);

@@ -245,6 +245,18 @@ meter_store_write_pack(struct meter_store *s, struct tf_str bytes, uint32_t *out
 	return e;
 }
 
+enum tf_err
+meter_store_pack_bytes(struct meter_store *s, uint32_t pack, uint64_t *out, struct tf_fault *f)
+{
+	struct tf_stat st;
+	char *path = pack_path(s, pack);
+	enum tf_err e = path ? tf_os_stat(s->os, path, &st, f) : no_memory(f);
+	tf_free(path);
+	if (!e)
+		*out = st.size;
+	return e;
+}
+
 struct sweep {
 	struct meter_store *s;
 	struct tf_stmt *used;

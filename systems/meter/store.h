@@ -54,6 +54,7 @@ enum tf_err meter_store_read_block(struct meter_store *s, const struct meter_blo
 /* Writes a durable pack file of the next number. */
 enum tf_err meter_store_write_pack(struct meter_store *s, struct tf_str bytes, uint32_t *out_pack,
 				   struct tf_fault *f) TF_MUST_USE;
+enum tf_err meter_store_pack_bytes(struct meter_store *s, uint32_t pack, uint64_t *out, struct tf_fault *f) TF_MUST_USE;
 /* Removes pack files that no block of the catalog needs. */
 enum tf_err meter_store_sweep(struct meter_store *s, struct tf_fault *f) TF_MUST_USE;
 

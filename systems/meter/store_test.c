@@ -16,8 +16,10 @@
 #include "verify.h"
 
 #define METERS 3
-#define SLOTS  96                             /* half hours, two days from DAY0 */
-#define DAY0   ((tf_time)1772323200 * TF_SEC) /* 2026-03-01T00:00:00Z */
+#define SLOTS  96 /* half hours, two days from DAY0 */
+/* When only the first day is due: the move leaves a pack half used, which is compacted. */
+#define DAY0_DUE (DAY0 + 8 * TF_DAY + TF_HOUR)
+#define DAY0     ((tf_time)1772323200 * TF_SEC) /* 2026-03-01T00:00:00Z */
 
 static struct tf_os *
 new_os(uint64_t seed)
@@ -174,7 +176,7 @@ cut_at(uint64_t n, bool power, bool *out_done)
 	struct tf_fault f = {0};
 	tf_sim_down_at(os, n);
 	bool acknowledged = load(os, "in.csv", &r, &f) == TF_OK;
-	bool moved = acknowledged && tier(os, DAY0 + 30 * TF_DAY, &f) == TF_OK;
+	bool moved = acknowledged && tier(os, DAY0_DUE, &f) == TF_OK;
 	*out_done = moved && !tf_sim_is_down(os);
 	(power ? tf_sim_power_loss : tf_sim_crash)(os);
 	tf_sim_down_at(os, 0);
@@ -186,7 +188,7 @@ cut_at(uint64_t n, bool power, bool *out_done)
 	r = (struct meter_load_result){0};
 	if (load(os, "in.csv", &r, &f))
 		fail_msg("operation %u: %s", (unsigned)n, f.text);
-	if (tier(os, DAY0 + 30 * TF_DAY, &f))
+	if (tier(os, DAY0_DUE, &f))
 		fail_msg("operation %u: %s", (unsigned)n, f.text);
 	struct sum got = check(os);
 	assert_int_equal(got.readings, METERS * SLOTS);
