@@ -10,7 +10,7 @@
 #define COARSE_SHIFT   3
 #define COARSE         (MODEL_CONTEXTS >> COARSE_SHIFT)
 #define ROUNDS         3
-#define SEGMENTS_MAX   63    /* tables of a class */
+#define SEGMENTS_MAX   16    /* tables of a class */
 #define CLASSES_VALUES 32768 /* fewer values than this are one class */
 /* Bits that a table and each token in it take in the head, about. */
 #define TABLE_BITS 8

@@ -14,6 +14,11 @@ struct coder_bit {
 	uint16_t seen; /* how often, up to the limit of its memory */
 };
 
+/* A probability's step after so many bits, 2 / (2 seen + 3) in 1/65536, a half at most. */
+static const uint16_t coder_pace[32] = {32767, 26214, 18724, 14563, 11915, 10082, 8738, 7710, 6898, 6241, 5698,
+					5242,  4854,  4519,  4228,  3971,  3744,  3542, 3360, 3196, 3048, 2912,
+					2788,  2674,  2570,  2473,  2383,  2299,  2221, 2148, 2080, 2016};
+
 static inline void
 coder_bits_init(struct coder_bit *b, size_t n)
 {
@@ -61,8 +66,8 @@ coder_bit(struct coder *c, struct coder_bit *b, bool bit)
 		c->high = c->high << 8 | 0xff;
 	}
 	int32_t aim = bit ? 65535 - 64 : 64; /* never certain */
-	b->one = (uint16_t)(b->one + (aim - b->one) * 2 / (2 * b->seen + 3));
-	b->seen += b->seen < 30;
+	b->one = (uint16_t)(b->one + (aim - b->one) * coder_pace[b->seen] / 65536);
+	b->seen += b->seen < 31;
 	return bit;
 }
 

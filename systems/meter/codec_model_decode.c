@@ -6,7 +6,10 @@
 #include "base/mem.h"
 #include "codec_model.h"
 
-#define LANES 4
+#define LANES         4
+#define CONTEXT_SHIFT 20
+/* Lanes live in registers only where every loop over them is unrolled. */
+#define UNROLL _Pragma("GCC unroll 4")
 
 /* What a state tells: token 0-7, state bits 8-11, raw bits 12-16, next state less its bits 17-28. */
 typedef uint32_t model_entry;
@@ -14,6 +17,9 @@ typedef uint32_t model_entry;
 struct codec_model {
 	struct model_head head;
 	struct codec_list kinds;
+	uint32_t weight_last, weight_slot, weight_mean; /* scaled so that CONTEXT_SHIFT gives the context */
+	bool pairs;                                     /* two values fit one load of bits */
+	bool bmi2;
 	uint32_t offset[MODEL_CLASSES_MAX][MODEL_CONTEXTS]; /* of a context's table, in entries */
 	int64_t base[256];
 	model_entry entries[];
@@ -33,14 +39,15 @@ entries_build(model_entry *out, const uint16_t *frequency, const struct model_he
 {
 	uint8_t token[1 << MODEL_LOG2_MAX];
 	uint16_t next[MODEL_TOKENS_MAX];
-	uint32_t size = 1u << h->log2;
+	uint32_t fixed[MODEL_TOKENS_MAX], size = 1u << h->log2;
 	model_spread(frequency, h->tokens, h->log2, token);
 	memcpy(next, frequency, h->tokens * sizeof *next);
+	for (unsigned t = 0; t < h->tokens; t++)
+		fixed[t] = t | model_token_bits(t >= h->zero ? t - h->zero : h->zero - t) << 12;
 	for (uint32_t i = 0; i < size; i++) {
 		unsigned t = token[i], x = next[t]++;
-		unsigned bits = h->log2 + 1 - codec_bits(x);
-		unsigned raw = model_token_bits(t >= h->zero ? t - h->zero : h->zero - t);
-		out[i] = t | bits << 8 | raw << 12 | ((x << bits) - size) << 17;
+		unsigned bits = h->log2 - 31 + (unsigned)__builtin_clz(x);
+		out[i] = fixed[t] | bits << 8 | ((x << bits) - size) << 17;
 	}
 }
 
@@ -54,14 +61,16 @@ head_take(struct tf_cur *c, struct model_head *h)
 	h->tokens = tf_cur_u8(c);
 	h->start = tf_cur_u8(c);
 	uint64_t day = tf_cur_varint(c);
-	if (c->bad || h->log2 < MODEL_LOG2_MIN || h->log2 > MODEL_LOG2_MAX || h->shift > 31 || day > MODEL_DAY_MAX)
+	if (c->bad || h->log2 < MODEL_LOG2_MIN || h->log2 > MODEL_LOG2_MAX || h->shift < 8 || h->shift > 16 ||
+	    day > MODEL_DAY_MAX)
 		return TF_CORRUPT;
 	h->day = (uint32_t)day;
 	if (!h->classes || h->classes > MODEL_CLASSES_MAX || !h->tokens || h->tokens > MODEL_TOKENS_MAX)
 		return TF_CORRUPT;
 	if (h->zero >= h->tokens || h->start >= h->tokens || h->zero > 123 || h->tokens - h->zero > 124)
 		return TF_CORRUPT;
-	return TF_OK;
+	/* no context beyond the last */
+	return (h->tokens - 1) * 4096u >> h->shift < MODEL_CONTEXTS ? TF_OK : TF_CORRUPT;
 }
 
 static enum tf_err
@@ -71,6 +80,14 @@ model_build(const struct model_head *h, const struct model_tables *t, struct cod
 	if (!m)
 		return TF_NO_MEMORY;
 	m->head = *h;
+	m->weight_last = MODEL_WEIGHT_LAST << (CONTEXT_SHIFT - h->shift);
+	m->weight_slot = MODEL_WEIGHT_SLOT << (CONTEXT_SHIFT - h->shift);
+	m->weight_mean = MODEL_WEIGHT_MEAN << (CONTEXT_SHIFT - h->shift);
+	unsigned top = model_token_bits(h->zero), above = model_token_bits(h->tokens - 1 - h->zero);
+	m->pairs = 2 * (h->log2 + (above > top ? above : top)) <= 57;
+#if defined(__x86_64__)
+	m->bmi2 = __builtin_cpu_supports("bmi2");
+#endif
 	for (unsigned i = 0; i < 256; i++)
 		m->base[i] = i < h->tokens ? model_token_base(i, h->zero) : 0;
 	for (unsigned k = 0; k < h->classes; k++)
@@ -113,49 +130,127 @@ codec_model_free(struct codec_model **m)
 	*m = NULL;
 }
 
+/* The lane's next bits, 57 at least. */
+static inline uint64_t
+lane_bits(struct lane *l)
+{
+	l->bit = l->bit < l->size ? l->bit : l->size;
+	return codec_load64(l->p + (l->bit >> 3)) >> (l->bit & 7);
+}
+
 /* One token and its raw bits: where the time goes. slot is the level expected from the days before. */
 static inline void
-lane_step(const struct codec_model *m, struct lane *l, uint32_t slot)
+lane_step(const struct codec_model *m, struct lane *l, uint32_t slot, uint64_t *w, int64_t *out)
 {
-	uint32_t known = slot * MODEL_WEIGHT_SLOT + l->mean * MODEL_WEIGHT_MEAN;
-	uint32_t context = (known + l->last * MODEL_WEIGHT_LAST) >> m->head.shift & (MODEL_CONTEXTS - 1);
-	model_entry e = m->entries[l->offset[context] + l->state];
-	uint64_t bit = l->bit < l->size ? l->bit : l->size;
-	uint64_t w = codec_load64(l->p + (bit >> 3)) >> (bit & 7);
+	uint32_t known = slot * m->weight_slot + l->mean * m->weight_mean;
+	model_entry e = m->entries[l->offset[(known + l->last * m->weight_last) >> CONTEXT_SHIFT] + l->state];
 	unsigned bits = e >> 8 & 15, raw = e >> 12 & 31, token = e & 255;
-	*l->out++ = m->base[token] + (int64_t)(w & (((uint64_t)1 << raw) - 1));
-	l->state = (e >> 17) + (uint32_t)(w >> raw & (((uint64_t)1 << bits) - 1));
-	l->bit = bit + raw + bits;
+	*out = m->base[token] + (int64_t)(*w & (((uint64_t)1 << raw) - 1));
+	*w >>= raw;
+	l->state = (e >> 17) + (uint32_t)(*w & (((uint64_t)1 << bits) - 1));
+	*w >>= bits;
+	l->bit += raw + bits;
 	l->last = token << 8;
 	l->mean += (uint32_t)((int32_t)(l->last - l->mean) >> MODEL_RATE);
 	l->entry = e;
 }
 
-/* The rows of all lanes; count is a constant at each call. */
+/* A slot of the first day for each lane, or of none (keep false); steps times. */
 static inline __attribute__((always_inline)) void
-lanes_run(const struct codec_model *m, struct lane *lanes, unsigned count, uint32_t slots)
+lanes_first(const struct codec_model *m, struct lane *l, unsigned count, unsigned steps, uint32_t at,
+	    uint16_t (*slot)[MODEL_DAY_MAX + 1])
 {
-	uint16_t slot[LANES][MODEL_DAY_MAX];
-	uint32_t day = m->head.day, first = day && day < slots ? day : slots;
+	uint64_t w[LANES];
+	UNROLL
+	for (unsigned k = 0; k < count; k++)
+		w[k] = lane_bits(&l[k]);
+	UNROLL
+	for (unsigned j = 0; j < steps; j++) {
+		UNROLL
+		for (unsigned k = 0; k < count; k++) {
+			lane_step(m, &l[k], l[k].mean, &w[k], l[k].out + at + j);
+			if (slot)
+				slot[k][at + j] = (uint16_t)l[k].last;
+		}
+	}
+}
+
+static inline __attribute__((always_inline)) void
+lanes_later(const struct codec_model *m, struct lane *l, unsigned count, unsigned steps, uint32_t at, uint32_t i,
+	    uint16_t (*slot)[MODEL_DAY_MAX + 1])
+{
+	uint64_t w[LANES];
+	UNROLL
+	for (unsigned k = 0; k < count; k++)
+		w[k] = lane_bits(&l[k]);
+	UNROLL
+	for (unsigned j = 0; j < steps; j++) {
+		UNROLL
+		for (unsigned k = 0; k < count; k++) {
+			uint32_t was = slot[k][i + j];
+			lane_step(m, &l[k], was, &w[k], l[k].out + at + j);
+			slot[k][i + j] = (uint16_t)(was + (uint32_t)((int32_t)(l[k].last - was) >> MODEL_RATE));
+		}
+	}
+}
+
+/* The rows of all lanes; count and steps are constants at each call. */
+static inline __attribute__((always_inline)) void
+lanes_run(const struct codec_model *m, struct lane *lanes, unsigned count, unsigned steps, uint32_t slots)
+{
+	uint16_t slot[LANES][MODEL_DAY_MAX + 1];
 	struct lane l[LANES];
+	UNROLL
 	for (unsigned k = 0; k < count; k++)
 		l[k] = lanes[k];
-	for (uint32_t i = 0; i < first; i++)
-		for (unsigned k = 0; k < count; k++) {
-			lane_step(m, &l[k], l[k].mean);
-			if (day)
-				slot[k][i] = (uint16_t)l[k].last;
-		}
-	for (uint32_t at = first, i = 0; at < slots; at++) {
-		for (unsigned k = 0; k < count; k++) {
-			uint32_t was = slot[k][i];
-			lane_step(m, &l[k], was);
-			slot[k][i] = (uint16_t)(was + (uint32_t)((int32_t)(l[k].last - was) >> MODEL_RATE));
-		}
-		i = i + 1 == day ? 0 : i + 1;
+	uint32_t day = m->head.day, at = 0;
+	if (!day || day >= slots) {
+		for (; at + steps <= slots; at += steps)
+			lanes_first(m, l, count, steps, at, NULL);
+		for (; at < slots; at++)
+			lanes_first(m, l, count, 1, at, NULL);
+		day = 0;
+	} else {
+		for (; at + steps <= day; at += steps)
+			lanes_first(m, l, count, steps, at, slot);
+		for (; at < day; at++)
+			lanes_first(m, l, count, 1, at, slot);
 	}
+	while (at < slots) {
+		uint32_t i = 0, n = slots - at < day ? slots - at : day;
+		for (; i + steps <= n; i += steps)
+			lanes_later(m, l, count, steps, at + i, i, slot);
+		for (; i < n; i++)
+			lanes_later(m, l, count, 1, at + i, i, slot);
+		at += n;
+	}
+	UNROLL
 	for (unsigned k = 0; k < count; k++)
 		lanes[k] = l[k];
+}
+
+static inline __attribute__((always_inline)) void
+lanes_choose(const struct codec_model *m, struct lane *lanes, unsigned count, uint32_t slots)
+{
+	if (count == LANES && m->pairs)
+		lanes_run(m, lanes, LANES, 2, slots);
+	else
+		for (unsigned k = 0; k < count; k++)
+			lanes_run(m, &lanes[k], 1, 1, slots);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("bmi,bmi2"))) static void
+lanes_run_bmi2(const struct codec_model *m, struct lane *lanes, unsigned count, uint32_t slots)
+{
+	lanes_choose(m, lanes, count, slots);
+}
+#endif
+
+static void
+lanes_run_any(const struct codec_model *m, struct lane *lanes, unsigned count, uint32_t slots)
+{
+	lanes_choose(m, lanes, count, slots);
 }
 
 /* The bits for the state after the last token are not stored. */
@@ -212,11 +307,12 @@ struct queue {
 static enum tf_err
 queue_run(const struct meter_decoder *d, struct queue *q)
 {
-	if (q->n == LANES)
-		lanes_run(d->model, q->lanes, LANES, d->slots);
+#if defined(__x86_64__)
+	if (d->model->bmi2)
+		lanes_run_bmi2(d->model, q->lanes, q->n, d->slots);
 	else
-		for (unsigned k = 0; k < q->n; k++)
-			lanes_run(d->model, &q->lanes[k], 1, d->slots);
+#endif
+		lanes_run_any(d->model, q->lanes, q->n, d->slots);
 	enum tf_err e = TF_OK;
 	for (unsigned k = 0; k < q->n; k++) {
 		e = e ? e : lane_check(&q->lanes[k]);

@@ -4,6 +4,9 @@
 
 #include "base/mem.h"
 
+#define WALKS 4    /* rows coded side by side: a state waits for the one before */
+#define SMALL 8192 /* values or bytes: a smaller block may not earn its tables back */
+
 /* Coding a token from state x (2^log2 and up): bits = (x + bits_from) >> 16; the low bits go out; the next state is
  * next[(x >> bits) + first]. */
 struct token_code {
@@ -50,7 +53,7 @@ coding_init(const struct model_work *w, struct coding *c)
 	const struct model_head *h = &w->head;
 	c->codes = tf_malloc((size_t)w->tables.count * h->tokens * sizeof *c->codes);
 	c->next = tf_malloc(((size_t)w->tables.count << h->log2) * sizeof *c->next);
-	c->bits = tf_malloc((size_t)w->grid->slots * sizeof *c->bits);
+	c->bits = tf_malloc((size_t)w->grid->slots * WALKS * sizeof *c->bits + 1);
 	if (!c->codes || !c->next || !c->bits)
 		return TF_NO_MEMORY;
 	for (unsigned i = 0; i < w->tables.count; i++)
@@ -58,51 +61,63 @@ coding_init(const struct model_work *w, struct coding *c)
 	return TF_OK;
 }
 
-/* The row's states, last to first; returns the first. The last token needs no bits: any state that shows it will do. */
-static uint32_t
-row_states(const struct model_work *w, const struct coding *c, uint32_t row)
+static inline uint32_t
+state_next(const struct model_work *w, const struct coding *c, unsigned table, struct token_code code, uint32_t x,
+	   uint32_t bits)
 {
-	const uint8_t *map = w->tables.map[w->rows[row].class];
-	unsigned tokens = w->head.tokens, log2 = w->head.log2;
-	uint32_t slots = w->grid->slots, x = 0;
-	size_t at = (size_t)row * slots;
-	for (uint32_t i = slots; i-- > 0;) {
-		unsigned table = map[w->context[at + i]];
-		struct token_code code = c->codes[table * tokens + w->token[at + i]];
-		if (i == slots - 1) {
-			uint32_t bits = (code.bits_from + (1u << 15)) >> 16;
-			x = (bits << 16) - code.bits_from;
-			x = c->next[((size_t)table << log2) + (size_t)((int64_t)(x >> bits) + code.first)];
-			c->bits[i] = 0;
-			continue;
-		}
-		uint32_t bits = (x + code.bits_from) >> 16;
-		c->bits[i] = bits << 24 | (x & ((1u << bits) - 1));
-		x = c->next[((size_t)table << log2) + (size_t)((int64_t)(x >> bits) + code.first)];
+	return c->next[((size_t)table << w->head.log2) + (size_t)((int64_t)(x >> bits) + code.first)];
+}
+
+/* A row on its way through the states. */
+struct walk {
+	const uint8_t *map, *token, *context;
+	uint32_t *bits;
+	uint32_t state;
+};
+
+/* The states of some rows, last to first. The last token needs no bits: any state that shows it will do. */
+static void
+walks_run(const struct model_work *w, const struct coding *c, struct walk *walks, unsigned count)
+{
+	unsigned tokens = w->head.tokens;
+	uint32_t last = w->grid->slots - 1;
+	for (unsigned k = 0; k < count; k++) {
+		struct walk *a = &walks[k];
+		unsigned table = a->map[a->context[last]];
+		struct token_code code = c->codes[table * tokens + a->token[last]];
+		uint32_t bits = (code.bits_from + (1u << 15)) >> 16;
+		a->state = state_next(w, c, table, code, (bits << 16) - code.bits_from, bits);
+		a->bits[last] = 0;
 	}
-	return x;
+	for (uint32_t i = last; i-- > 0;)
+		for (unsigned k = 0; k < count; k++) {
+			struct walk *a = &walks[k];
+			unsigned table = a->map[a->context[i]];
+			struct token_code code = c->codes[table * tokens + a->token[i]];
+			uint32_t x = a->state, bits = (x + code.bits_from) >> 16;
+			a->bits[i] = bits << 24 | (x & ((1u << bits) - 1));
+			a->state = state_next(w, c, table, code, x, bits);
+		}
 }
 
 static void
-row_bits(const struct model_work *w, const struct coding *c, uint32_t row, uint32_t state, struct tf_buf *out)
+row_bits(const struct model_work *w, const struct walk *walk, uint32_t row, struct tf_buf *out)
 {
 	const struct model_head *h = &w->head;
 	uint32_t slots = w->grid->slots;
 	size_t at = (size_t)row * slots;
-	uint8_t *start = tf_buf_room(out, (size_t)slots * 6 + 16), *p = start, raw_bits[256];
+	uint8_t *start = tf_buf_room(out, (size_t)slots * 6 + 16), *p = start;
 	if (!p)
 		return;
-	for (unsigned t = 0; t < h->tokens; t++)
-		raw_bits[t] = (uint8_t)model_token_bits(t >= h->zero ? t - h->zero : h->zero - t);
-	uint64_t acc = state & ((1u << h->log2) - 1);
+	uint64_t acc = walk->state & ((1u << h->log2) - 1);
 	unsigned held = h->log2;
 	for (uint32_t i = 0; i < slots; i++) {
 		codec_store64(p, acc);
 		p += held >> 3;
 		acc >>= held & ~7u;
 		held &= 7;
-		unsigned raw = raw_bits[w->token[at + i]], bits = c->bits[i] >> 24;
-		acc |= (uint64_t)w->raw[at + i] << held | (uint64_t)(c->bits[i] & 0xffffff) << (held + raw);
+		unsigned raw = w->raw_bits[w->token[at + i]], bits = walk->bits[i] >> 24;
+		acc |= (uint64_t)w->raw[at + i] << held | (uint64_t)(walk->bits[i] & 0xffffff) << (held + raw);
 		held += raw + bits;
 	}
 	codec_store64(p, acc);
@@ -128,14 +143,14 @@ row_plain(struct model_work *w, uint32_t row, struct tf_buf *out)
 	struct model_row as_is = {.quantum = w->rows[row].quantum};
 	struct model_row planned = w->rows[row];
 	w->rows[row] = as_is;
-	model_row_shape(w, row, w->shaped);
+	const int64_t *shaped = model_row_shape(w, row);
 	w->rows[row] = planned;
-	codec_plain_row_put(out, w->shaped, w->grid->slots, MODEL_PLAIN_LOG2, as_is.quantum);
+	codec_plain_row_put(out, shaped, w->grid->slots, MODEL_PLAIN_LOG2, as_is.quantum);
 }
 
 /* The row coded, or kept plain where that is smaller. */
 static void
-row_put(struct model_work *w, const struct coding *c, uint32_t row, struct tf_buf *out)
+row_put(struct model_work *w, const struct walk *walk, uint32_t row, struct tf_buf *out)
 {
 	struct model_row *r = &w->rows[row];
 	size_t before = out->n;
@@ -143,7 +158,7 @@ row_put(struct model_work *w, const struct coding *c, uint32_t row, struct tf_bu
 		return;
 	if (model_row_coded(r)) {
 		row_head(r, out);
-		row_bits(w, c, row, row_states(w, c, row), out);
+		row_bits(w, walk, row, out);
 		size_t n = out->n - before;
 		const int64_t *v = w->grid->values + (size_t)row * w->grid->slots;
 		if (n <= codec_plain_row_size(v, w->grid->slots, MODEL_PLAIN_LOG2))
@@ -197,12 +212,38 @@ block_put(struct model_work *w, const struct tf_buf *body, struct tf_buf *out)
 	return e;
 }
 
+/* The walks of the coded rows among some; all walks wait less than one. */
+static void
+walks_of(const struct model_work *w, const struct coding *c, uint32_t first, uint32_t n, struct walk *out)
+{
+	struct walk some[WALKS];
+	uint32_t count = 0, row[WALKS];
+	for (uint32_t k = 0; k < n; k++) {
+		size_t at = (size_t)(first + k) * w->grid->slots;
+		if (!model_row_coded(&w->rows[first + k]))
+			continue;
+		row[count] = k;
+		some[count++] = (struct walk){w->tables.map[w->rows[first + k].class], w->token + at, w->context + at,
+					      c->bits + (size_t)k * w->grid->slots, 0};
+	}
+	if (count == WALKS)
+		walks_run(w, c, some, WALKS);
+	else
+		for (uint32_t k = 0; k < count; k++)
+			walks_run(w, c, &some[k], 1);
+	for (uint32_t k = 0; k < count; k++)
+		out[row[k]] = some[k];
+}
+
 static enum tf_err
 rows_put(struct model_work *w, const struct coding *c, struct tf_buf *body)
 {
+	struct walk walks[WALKS];
 	for (uint32_t r = 0; r < w->grid->rows; r++) {
 		size_t before = body->n;
-		row_put(w, c, r, body);
+		if (r % WALKS == 0)
+			walks_of(w, c, r, w->grid->rows - r < WALKS ? w->grid->rows - r : WALKS, walks);
+		row_put(w, &walks[r % WALKS], r, body);
 		if (body->n - before > UINT32_MAX)
 			return TF_TOO_LARGE;
 		w->lengths[r] = (uint32_t)(body->n - before);
@@ -239,7 +280,7 @@ work_free(struct model_work *w)
 static unsigned
 states_log2(size_t cells)
 {
-	return cells >= 100000 ? 11 : cells >= 24000 ? 10 : 9;
+	return cells >= 24000 ? 10 : 9;
 }
 
 static enum tf_err
@@ -277,8 +318,8 @@ codec_model_encode(const struct meter_grid *grid, struct tf_buf *out)
 	w->grid = grid;
 	enum tf_err e = block_encode(w, out);
 	work_free(w);
-	TF_TRY(e);
-	/* a small block may not earn its tables back */
+	if (e || (out->n - before >= SMALL && (uint64_t)grid->rows * grid->slots >= SMALL))
+		return e;
 	tf_buf_init(&plain, out->n - before);
 	e = codec_plain_encode(grid, &plain);
 	if (!e && plain.n < out->n - before) {

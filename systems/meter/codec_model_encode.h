@@ -20,7 +20,9 @@ struct model_work {
 	struct model_row *rows;
 	uint8_t *token, *context;
 	uint32_t *raw;
-	int64_t *shaped; /* one row */
+	int64_t *shaped;   /* one row */
+	int64_t base[256]; /* of tokens */
+	uint8_t raw_bits[256];
 	uint32_t *lengths;
 	struct model_tables tables;
 	struct model_tables other; /* while numbers of classes are compared */
@@ -36,8 +38,9 @@ model_row_coded(const struct model_row *r)
 
 /* Chooses each row's kind and shape, and from their ranges the head's zero, tokens, shift, day. */
 void model_rows_plan(struct model_work *w);
-/* The row's values as planned: less offset, divided, differences. */
-void model_row_shape(const struct model_work *w, uint32_t row, int64_t *out);
+/* The row's values as planned: divided, less offset, differences. In w->shaped, or the grid's own where nothing is
+ * done to them; good until the next call. */
+const int64_t *model_row_shape(struct model_work *w, uint32_t row);
 /* Tokens, contexts and raw bits of a planned row. */
 void model_row_tokens(struct model_work *w, uint32_t row);
 /* Classes of rows, tables of classes. TF_NO_MEMORY. */

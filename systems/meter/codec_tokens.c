@@ -46,12 +46,15 @@ range_take(struct model_row *r, const int64_t *v, uint32_t slots)
 	}
 }
 
-void
-model_row_shape(const struct model_work *w, uint32_t row, int64_t *out)
+const int64_t *
+model_row_shape(struct model_work *w, uint32_t row)
 {
 	const struct model_row *r = &w->rows[row];
 	uint32_t slots = w->grid->slots;
 	const int64_t *v = w->grid->values + (size_t)row * slots;
+	int64_t *out = w->shaped;
+	if (r->quantum == 1 && !r->flags)
+		return v;
 	memcpy(out, v, slots * sizeof *out);
 	if (r->quantum > 1)
 		for (uint32_t i = 0; i < slots; i++)
@@ -64,6 +67,7 @@ model_row_shape(const struct model_work *w, uint32_t row, int64_t *out)
 		for (uint32_t i = 0; i < slots; i++)
 			out[i] -= r->offset;
 	}
+	return out;
 }
 
 static void
@@ -79,15 +83,15 @@ row_plan(struct model_work *w, uint32_t row)
 	if (r->low == r->high)
 		return;
 	r->quantum = codec_quantum(v, slots);
-	model_row_shape(w, row, w->shaped);
+	const int64_t *shaped = model_row_shape(w, row);
 	r->low /= (int64_t)r->quantum;
 	r->high /= (int64_t)r->quantum;
-	shape_choose(r, w->shaped, slots);
+	shape_choose(r, shaped, slots);
 	if (r->flags) {
-		model_row_shape(w, row, w->shaped);
-		range_take(r, w->shaped, slots);
+		shaped = model_row_shape(w, row);
+		range_take(r, shaped, slots);
 	}
-	r->first = w->shaped[0];
+	r->first = shaped[0];
 	if (magnitude(r->low) <= MODEL_MAGNITUDE_MAX && magnitude(r->high) <= MODEL_MAGNITUDE_MAX)
 		r->kind = r->flags ? MODEL_ROW_SHAPED : MODEL_ROW_CLASS;
 }
@@ -132,6 +136,10 @@ model_rows_plan(struct model_work *w)
 	h->shift = 8;
 	while ((h->tokens - 1) * 4096 >> h->shift >= MODEL_CONTEXTS)
 		h->shift++;
+	for (unsigned t = 0; t < h->tokens; t++) {
+		w->base[t] = model_token_base(t, h->zero);
+		w->raw_bits[t] = (uint8_t)model_token_bits(t >= h->zero ? t - h->zero : h->zero - t);
+	}
 	h->start = start_level(w);
 	h->day = w->grid->slots_per_day <= MODEL_DAY_MAX ? w->grid->slots_per_day : 0;
 }
@@ -145,16 +153,16 @@ model_row_tokens(struct model_work *w, uint32_t row)
 	size_t at = (size_t)row * slots;
 	uint16_t slot[MODEL_DAY_MAX];
 	uint32_t last = (uint32_t)h->start << 8, mean = last;
-	model_row_shape(w, row, w->shaped);
+	const int64_t *shaped = model_row_shape(w, row);
 	for (uint32_t i = 0, s = 0; i < slots; i++) {
-		int64_t v = w->shaped[i];
+		int64_t v = shaped[i];
 		bool first = i < day;
 		uint32_t expected = first ? mean : slot[s];
 		uint32_t level = expected * MODEL_WEIGHT_SLOT + mean * MODEL_WEIGHT_MEAN + last * MODEL_WEIGHT_LAST;
 		unsigned token = token_of(h, v);
 		w->token[at + i] = (uint8_t)token;
 		w->context[at + i] = (uint8_t)(level >> h->shift);
-		w->raw[at + i] = (uint32_t)(v - model_token_base(token, h->zero));
+		w->raw[at + i] = (uint32_t)(v - w->base[token]);
 		last = token << 8;
 		mean += (uint32_t)((int32_t)(last - mean) >> MODEL_RATE);
 		if (h->day)
