@@ -72,10 +72,12 @@ shown tier --data "$data" >"$dir/tier.txt"
 shown tier --data "$data" | indent # the second time nothing is left to move
 $meter tier --data "$data" --dry-run --json >"$dir/tier.json"
 
-title "6. A customer's months, a feeder's, and the bill"
-account=$($meter sql --data "$data" "SELECT max(meter) FROM readings" | tail -n 1 | tr -d '"\r')
-period=$(date -u -d "$(date -u +%Y-%m-15) -1 month" +%Y-%m)
-[ $simulated = yes ] || period=$(jq -r '[.tiers[] | select(.tier != "aggregate") | .newest // empty] | max // "1970-01" | .[0:7]' "$dir/tier.json")
+title "6. A customer's months$([ $simulated = no ] || echo ", a feeder's"), and the bill"
+account=$($meter sql --data "$data" "SELECT meter FROM readings GROUP BY meter ORDER BY count(*) DESC, meter LIMIT 1" |
+	tail -n 1 | tr -d '"\r')
+# Its fullest month, the last of them.
+period=$($meter usage --data "$data" --account "$account" --by month |
+	awk -v now="$(date -u +%Y-%m)" '$1 ~ /^[0-9]+-[0-9]+$/ && $1 < now && $5 >= most { p = $1; most = $5 } END { print p }')
 shown usage --data "$data" --account "$account" --by month | tail -n 4 | indent
 [ $simulated = no ] || shown usage --data "$data" --feeder F1 --by month | tail -n 4 | indent
 shown bill --data "$data" --period "$period" --account "$account" 2>/dev/null | indent
