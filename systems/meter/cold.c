@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "view_lake.h"
 
+#define REGION_SEGMENT (3 * METER_METER_MAX + 1) /* network.h bounds a region's name */
+
 /* Up to METER_COLD_BUCKETS blocks of one month, and the files they go to. */
 struct cold_step {
 	struct meter_store *s;
@@ -14,6 +16,7 @@ struct cold_step {
 	struct meter_block_ref refs[METER_COLD_BUCKETS];
 	uint32_t count;
 	char stem[METER_COLD_MAX];
+	uint64_t rows; /* written */
 	struct meter_tier_moved *moved;
 };
 
@@ -73,16 +76,22 @@ note_file(struct cold_step *c, struct tf_str key, struct tf_str region, uint64_t
 	return e;
 }
 
-/* A region's name as a path segment: what is not a letter, digit, '-' or '_' becomes '_'. */
+/* A region's name as a path segment, as Hive writes it: what is not a letter, digit, '-' or '_' becomes %XX. No two
+ * regions share one. */
 static void
-segment(struct tf_str region, char out[static 64])
+segment(struct tf_str region, char out[static REGION_SEGMENT])
 {
-	size_t n = region.n < 63 ? region.n : 63;
-	for (size_t i = 0; i < n; i++) {
-		char ch = region.p[i];
+	static const char hex[] = "0123456789ABCDEF";
+	size_t n = 0;
+	for (size_t i = 0; i < region.n && n + 4 <= REGION_SEGMENT; i++) {
+		unsigned char ch = (unsigned char)region.p[i];
 		bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
 			     ch == '-' || ch == '_';
-		out[i] = plain ? ch : '_';
+		if (!plain) {
+			out[n++] = '%';
+			out[n++] = hex[ch >> 4];
+		}
+		out[n++] = plain ? (char)ch : hex[ch & 15];
 	}
 	out[n] = 0;
 }
@@ -95,7 +104,7 @@ write_region(struct cold_step *c, struct tf_str region, struct tf_fault *f)
 	const char *type;
 	TF_TRY(value_type(c, &type, f));
 	TF_TRY(meter_lake(c->s, &lake, f));
-	char path[TF_BLOB_PATH_MAX], name[64], key[TF_BLOB_KEY_MAX];
+	char path[TF_BLOB_PATH_MAX], name[REGION_SEGMENT], key[TF_BLOB_KEY_MAX];
 	TF_TRY(tf_blob_temp(c->s->cold, path, f));
 	struct tf_buf sql;
 	tf_buf_init(&sql, 0);
@@ -113,6 +122,7 @@ write_region(struct cold_step *c, struct tf_str region, struct tf_fault *f)
 	snprintf(key, sizeof key, "year=%d/region=%s/%s.parquet",
 		 1970 + (int)(c->month >= 0 ? c->month / 12 : (c->month - 11) / 12), name, c->stem);
 	TF_TRY(tf_blob_take_file(c->s->cold, path, tf_str(key), f));
+	c->rows += rows;
 	return note_file(c, tf_str(key), region, rows, f);
 }
 
@@ -156,12 +166,27 @@ rest_job(void *ctx, size_t i, struct meter_made *m, struct tf_fault *f)
 	return e;
 }
 
+/* Nothing is given up for files that do not hold all of it. */
+static enum tf_err
+check_rows(const struct cold_step *c, struct tf_fault *f)
+{
+	uint64_t want = 0;
+	for (uint32_t i = 0; i < c->count; i++)
+		want += c->refs[i].stats.readings;
+	if (c->rows == want)
+		return TF_OK;
+	return tf_fault(f, TF_BUG, "cold files of '%s' took %" PRIu64 " of %" PRIu64 " readings", c->stem, c->rows,
+			want);
+}
+
 static enum tf_err
 publish_step(struct cold_step *c, struct meter_step *st, struct tf_fault *f)
 {
 	TF_TRY(meter_step_pack(c->s, st, f));
 	TF_TRY(tf_sql_begin(c->s->catalog.db, f));
 	enum tf_err e = write_regions(c, f);
+	if (!e)
+		e = check_rows(c, f);
 	if (!e)
 		e = meter_step_put(c->s, st, f);
 	if (!e)
@@ -193,6 +218,7 @@ run_step(struct cold_step *c, struct tf_fault *f)
 		c->moved->bytes_after += st.made[i].bytes.n;
 	meter_step_release(&st);
 	c->count = 0;
+	c->rows = 0;
 	return e ? e : meter_store_sweep(c->s, f);
 }
 
