@@ -34,4 +34,4 @@ enum tf_err meter_cli_time(struct meter_cli *cli, const struct tf_args *a, const
 /* The verbs: X(name, summary) each with a table in cmd_*.c. */
 extern const struct tf_command meter_cmd_simulate, meter_cmd_load, meter_cmd_read, meter_cmd_tier, meter_cmd_usage,
 	meter_cmd_bill, meter_cmd_sql, meter_cmd_verify, meter_cmd_cost, meter_cmd_replay, meter_cmd_missing,
-	meter_cmd_quarantine, meter_cmd_network, meter_cmd_serve;
+	meter_cmd_quarantine, meter_cmd_network, meter_cmd_serve, meter_cmd_report;
