@@ -220,6 +220,7 @@ check_complete(struct tf_args *a, struct tf_fault *f)
 	size_t n = c->positional ? strlen(c->positional) : 0;
 	bool many = n > 3 && strcmp(c->positional + n - 3, "...") == 0;
 	int max = !c->positional ? 0 : many ? INT32_MAX : c->positional_min > 1 ? c->positional_min : 1;
+	max = c->positional_max ? c->positional_max : max;
 	if (a->positional_count > max)
 		return tf_fault(f, TF_USAGE, "unexpected argument '%.100s'", a->positional[max]);
 	if (a->positional_count < c->positional_min)

@@ -42,6 +42,7 @@ struct tf_command {
 	int positional_min;
 	const struct tf_param *params; /* ends with a NULL name */
 	int (*run)(void *ctx, const struct tf_command *self, int argc, char **argv);
+	int positional_max; /* 0: as positional's form says */
 };
 
 struct tf_args {

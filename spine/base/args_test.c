@@ -33,6 +33,11 @@ static const struct tf_command commands[] = {
 	{"verify", "checks everything there is to check, and says what differs, and where, and why it does", NULL, 0,
 	 params, NULL},
 	{"bare", "has no options", NULL, 0, NULL, NULL},
+	{.name = "keep",
+	 .summary = "lists, or shows one",
+	 .positional = "list|show ID",
+	 .positional_min = 1,
+	 .positional_max = 2},
 	{0},
 };
 
@@ -116,6 +121,7 @@ wrong_lines_are_named(void **state)
 		{0, "--data d", "missing argument: FILE..."},
 		{2, "--data d x", "unexpected argument 'x'"},
 		{1, "--data d x y", "unexpected argument 'y'"},
+		{4, "list 1 2", "unexpected argument '2'"},
 		{2, "--dtaa d", "unknown option '--dtaa'; did you mean --data?"},
 		{2, "--dayz=3", "unknown option '--dayz=3'; did you mean --days?"},
 		{2, "--wholly-other", "unknown option '--wholly-other'"},

@@ -162,7 +162,10 @@ retry(struct verb *v, int64_t id, struct tf_fault *f)
 	if (e)
 		return e;
 	bool taken = !r.quarantined && v->s->published.readings > before;
-	printf("record %" PRId64 ": %s\n", id, taken ? "taken" : "still held");
+	if (tf_args_flag(v->a, "json"))
+		printf("%s\n{\"id\":%" PRId64 ",\"taken\":%s}", v->rows++ ? "," : "", id, taken ? "true" : "false");
+	else
+		printf("record %" PRId64 ": %s\n", id, taken ? "taken" : "still held");
 	return taken ? settle(v, id, f) : TF_OK;
 }
 
@@ -194,8 +197,15 @@ run_verb(struct verb *v, struct tf_fault *f)
 		return tf_fault(f, TF_USAGE, "'%.60s' is no record's id", v->a->positional[1]);
 	if (tf_str_eq(what, TF_STR("show")) && id)
 		return show(v, id, f);
-	if (tf_str_eq(what, TF_STR("retry")) && (id || all))
-		return id ? retry(v, id, f) : retry_all(v, f);
+	if (tf_str_eq(what, TF_STR("retry")) && (id || all)) {
+		bool json = tf_args_flag(v->a, "json");
+		if (json)
+			printf("{\"retried\":[");
+		enum tf_err e = id ? retry(v, id, f) : retry_all(v, f);
+		if (json)
+			printf("\n]}\n");
+		return e;
+	}
 	return tf_fault(f, TF_USAGE, "quarantine list, show ID, retry ID or retry --all");
 }
 
@@ -222,5 +232,6 @@ const struct tf_command meter_cmd_quarantine = {.name = "quarantine",
 						.summary = "list, show or retry what was put aside",
 						.positional = "list|show ID|retry ID",
 						.positional_min = 1,
+						.positional_max = 2,
 						.params = params,
 						.run = run};

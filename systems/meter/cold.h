@@ -1,9 +1,9 @@
 /* Cold: Parquet on the object store, a row per reading, partitioned by year and region.
  *
- * Object key: year=YYYY/region=R/YYYY-MM-NNNNNNNNNN.parquet, R as Hive writes it (%XX); the last part without ".parquet" is the stem, one for each
- * step of up to METER_COLD_BUCKETS buckets of one month. A block that went cold leaves its stamps, presence and history
- * in a pack; the values are in the stem's files. What changes a cold reading, and what is read often, brings the whole
- * stem back to warm. */
+ * Object key: year=YYYY/region=R/YYYY-MM-NNNNNNNNNN.parquet, R as Hive writes it (%XX); the last part without
+ * ".parquet" is the stem, one for each step of up to METER_COLD_BUCKETS buckets of one month. A block that went cold
+ * leaves its stamps, presence and history in a pack; the values are in the stem's files. What changes a cold reading,
+ * and what is read often, brings the whole stem back to warm. */
 #pragma once
 #include "core_tier.h"
 #include "out_tier.h"
