@@ -10,11 +10,11 @@ static const struct tf_param params[] = {
 	{"meters", TF_PARAM_INT, true, "N", NULL, 1, METER_SIM_METERS_MAX, "how many"},
 	{"days", TF_PARAM_INT, true, "D", NULL, 1, METER_SIM_DAYS_MAX, "how many"},
 	{"start", TF_PARAM_TEXT, true, "DATE", NULL, 0, 0, "first day, YYYY-MM-DD"},
-	{"interval", TF_PARAM_INT, false, "MINUTES", "15", 5, 60, "5, 10, 15, 20, 30 or 60 (15)"},
-	{"zone", TF_PARAM_TEXT, false, "ZONE", "UTC", 0, 0, "IANA zone of the days (UTC)"},
-	{"seed", TF_PARAM_INT, false, "S", "1", 0, INT64_MAX, "same seed, same bytes (1)"},
-	{"format", TF_PARAM_TEXT, false, "NAME", "nem12", 0, 0, "nem12 csv jsonl cim (nem12)"},
-	{"faults", TF_PARAM_INT, false, "RATE", "0", 0, 10000, "of 10,000 channel days, how many have a fault (0)"},
+	{"interval", TF_PARAM_INT, false, "MINUTES", "15", 5, 60, "5, 10, 15, 20, 30 or 60"},
+	{"zone", TF_PARAM_TEXT, false, "ZONE", "UTC", 0, 0, "IANA zone of the days"},
+	{"seed", TF_PARAM_INT, false, "S", "1", 0, INT64_MAX, "same seed, same bytes"},
+	{"format", TF_PARAM_TEXT, false, "NAME", "nem12", 0, 0, "nem12 csv jsonl cim"},
+	{"faults", TF_PARAM_INT, false, "RATE", "0", 0, 10000, "of 10,000 channel days, how many have a fault"},
 	{"plain", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "homes only: no shops, pumps, panels"},
 	{"out", TF_PARAM_TEXT, true, "DIR", NULL, 0, 0, "where the files go; created"},
 	METER_PARAM_JSON,
@@ -112,7 +112,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 
 const struct tf_command meter_cmd_simulate = {
 	.name = "simulate",
-	.summary = "write a head-end's files for any number of made-up meters",
+	.summary = "write a head-end's files for any number of meters",
 	.params = params,
 	.run = run,
 };

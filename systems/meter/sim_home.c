@@ -20,20 +20,22 @@ enum { HOUR = 3600, MINUTE = 60 };
 static const struct home_habit {
 	int32_t median, homes, days;
 } home_habit[] = {
-	[WAKE - SIM_HOME_COUNT] = {29900, 4300, 890},
-	[SLEEP - SIM_HOME_COUNT] = {85900, 4100, 2460},
-	[LEAVE - SIM_HOME_COUNT] = {30400, 2700, 2370},
-	[COME - SIM_HOME_COUNT] = {64100, 8600, 3890},
+	[WAKE - SIM_HOME_COUNT] = {30000, 4200, 920},
+	[SLEEP - SIM_HOME_COUNT] = {85900, 3800, 2440},
+	[LEAVE - SIM_HOME_COUNT] = {30500, 2700, 2700},
+	[COME - SIM_HOME_COUNT] = {64000, 8700, 4160},
 };
 
 /* How much is used by the half hour of the day, people being there; 1/256. */
 static const uint16_t live_clock[48] = {
-	240, 178, 143, 120, 102, 97, 92, 88, 83, 79, 90, 102, 115, 129, 144, 161, 165, 169, 174, 178, 182, 187, 189, 191,
-	193, 196, 198, 200, 198, 197, 207, 216, 236, 256, 264, 273, 281, 289, 297, 305, 318, 320, 344, 373, 400, 410, 387, 322,
+	241, 179, 145, 122, 103, 97,  91,  87,  81,  76,  87,  99,  111, 125, 139, 155,
+	160, 165, 171, 176, 182, 188, 189, 190, 191, 193, 195, 196, 193, 192, 201, 209,
+	228, 247, 257, 269, 280, 291, 302, 313, 325, 325, 347, 374, 399, 406, 385, 322,
 };
 
 /* Chance that a burst of that hour happens; 1/256. */
-static const uint16_t burst_clock[24] = {79, 48, 35, 39, 55, 103, 190, 219, 223, 221, 233, 241, 256, 220, 169, 168, 205, 233, 211, 189, 180, 186, 190, 143};
+static const uint16_t burst_clock[24] = {77,  47,  35,  40,  57,  107, 194, 219, 221, 219, 232, 238,
+					 250, 212, 162, 162, 200, 227, 204, 181, 172, 178, 182, 138};
 
 static int32_t
 clamp(int64_t v, int32_t least, int32_t most)
@@ -207,7 +209,7 @@ void
 sim_home_day(const struct meter_sim_meter *m, struct sim_day *d, struct sim_canvas *c)
 {
 	if (m->p[SIM_HOME_VACANT]) {
-		if (sim_chance(&d->r, 40))
+		if (sim_chance(&d->r, 12))
 			draw_living(m, d, &(struct habits){.wake = 9 * HOUR, .sleep = 17 * HOUR, .mood = 65536}, c);
 		return;
 	}

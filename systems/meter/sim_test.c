@@ -362,6 +362,26 @@ two_quarters_are_their_half_hour(void **state)
 	}
 }
 
+/* A number of one compiler and machine; a change of it changes every benchmark and demo. */
+static void
+seeds_mean_the_same_everywhere(void **state)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+	for (uint64_t i = 0; i < 500; i++) {
+		struct meter_sim_meter m;
+		int64_t import[96], export[96];
+		meter_sim_meter_init(&m, 2026, i);
+		m.south = i % 2;
+		for (int32_t day = 0; day < 20; day++) {
+			meter_sim_day(&m, DATE + day * 17, 60 * (day % 2), 96, import, export);
+			for (int k = 0; k < 96; k++)
+				hash = ((hash ^ (uint64_t)import[k]) * 0x100000001b3u ^ (uint64_t) export[k]) *
+				       0x100000001b3u;
+		}
+	}
+	assert_int_equal(hash, 0x6783da93464e9a5au);
+}
+
 static double
 entropy(const int64_t *v, size_t n, int lag)
 {
@@ -505,6 +525,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_quarters_are_their_half_hour),
+		cmocka_unit_test(seeds_mean_the_same_everywhere),
 		cmocka_unit_test(profiles_behave_as_their_kind),
 		cmocka_unit_test(homes_have_the_entropy_of_real_ones),
 		cmocka_unit_test(same_seed_same_bytes),
