@@ -225,18 +225,20 @@ tf_log_next(struct tf_log_reader *r, struct tf_log_record *out, struct tf_fault 
 	}
 }
 
-static enum tf_err
-reader_new(struct tf_log *log, uint32_t partition, uint64_t offset, struct tf_log_reader **out, struct tf_fault *f)
+/* NULL when memory is out. */
+static struct tf_log_reader *
+reader_new(struct tf_log *log, uint32_t partition, uint64_t offset, struct tf_fault *f)
 {
 	struct tf_log_reader *r = tf_calloc(1, sizeof(*r));
-	if (!r)
-		return tf_fault(f, TF_NO_MEMORY, "cannot read log '%.200s': out of memory", log->dir);
+	if (!r) {
+		tf_fault(f, TF_NO_MEMORY, "cannot read log '%.200s': out of memory", log->dir);
+		return NULL;
+	}
 	r->log = log;
 	r->p = &log->partitions[partition];
 	r->want = offset;
 	r->scan.chunk = LOG_BUFFER;
-	*out = r;
-	return TF_OK;
+	return r;
 }
 
 enum tf_err
@@ -249,7 +251,11 @@ tf_log_read(struct tf_log *log, uint32_t partition, uint64_t offset, struct tf_l
 		return tf_fault(f, TF_INVALID, "offset %" PRIu64 " is past the end of log '%.200s'", offset, log->dir);
 	if (offset < tf_log_first(log, partition))
 		return tf_fault(f, TF_NOT_FOUND, "offset %" PRIu64 " of log '%.200s' was trimmed", offset, log->dir);
-	return reader_new(log, partition, offset, out, f);
+	struct tf_log_reader *r = reader_new(log, partition, offset, f);
+	if (!r)
+		return TF_NO_MEMORY;
+	*out = r;
+	return TF_OK;
 }
 
 void
@@ -280,8 +286,9 @@ segment_time(struct tf_log *log, struct log_partition *p, uint64_t first, tf_tim
 	return TF_OK;
 }
 
-static enum tf_err
-segment_firsts(struct log_partition *p, uint64_t **out, size_t *out_n, struct tf_fault *f)
+/* NULL when memory is out. */
+static uint64_t *
+segment_firsts(struct log_partition *p, size_t *out_n, struct tf_fault *f)
 {
 	pthread_mutex_lock(&p->lock);
 	uint64_t *firsts = tf_malloc(p->segment_count * sizeof(*firsts));
@@ -290,18 +297,18 @@ segment_firsts(struct log_partition *p, uint64_t **out, size_t *out_n, struct tf
 	*out_n = p->segment_count;
 	pthread_mutex_unlock(&p->lock);
 	if (!firsts)
-		return tf_fault(f, TF_NO_MEMORY, "cannot seek in a log: out of memory");
-	*out = firsts;
-	return TF_OK;
+		tf_fault(f, TF_NO_MEMORY, "cannot seek in a log: out of memory");
+	return firsts;
 }
 
 /* First offset of the last segment that starts before t, or of the first segment. */
 static enum tf_err
 segment_before(struct tf_log *log, struct log_partition *p, tf_time t, uint64_t *out, struct tf_fault *f)
 {
-	uint64_t *firsts = NULL;
 	size_t count;
-	TF_TRY(segment_firsts(p, &firsts, &count, f));
+	uint64_t *firsts = segment_firsts(p, &count, f);
+	if (!firsts)
+		return TF_NO_MEMORY;
 	size_t low = 0, high = count;
 	enum tf_err e = TF_OK;
 	while (e == TF_OK && low < high) {
@@ -351,8 +358,9 @@ tf_log_seek(struct tf_log *log, uint32_t partition, tf_time t, uint64_t *out_off
 		TF_TRY(log_refresh(log, p, f));
 	uint64_t first;
 	TF_TRY(segment_before(log, p, t, &first, f));
-	struct tf_log_reader *r = NULL;
-	TF_TRY(reader_new(log, partition, first, &r, f));
+	struct tf_log_reader *r = reader_new(log, partition, first, f);
+	if (!r)
+		return TF_NO_MEMORY;
 	enum tf_err e = walk_to_time(r, t, out_offset, f);
 	tf_log_reader_close(&r);
 	return e;
@@ -361,11 +369,11 @@ tf_log_seek(struct tf_log *log, uint32_t partition, tf_time t, uint64_t *out_off
 static enum tf_err
 verify_partition(struct tf_log *log, uint32_t partition, uint64_t *records, struct tf_fault *f)
 {
-	struct tf_log_reader *r = NULL;
 	struct tf_log_record record;
-	uint64_t end = tf_log_synced(log, partition);
-	TF_TRY(reader_new(log, partition, tf_log_first(log, partition), &r, f));
-	uint64_t first = r->want;
+	uint64_t first = tf_log_first(log, partition), end = tf_log_synced(log, partition);
+	struct tf_log_reader *r = reader_new(log, partition, first, f);
+	if (!r)
+		return TF_NO_MEMORY;
 	enum tf_err e = open_segment(r, false, 0, f);
 	while (e == TF_OK && r->want < end)
 		e = tf_log_next(r, &record, f);

@@ -32,8 +32,10 @@ window_grow(struct log_scan *s, size_t need, struct tf_fault *f)
 	if (s->window_cap >= need)
 		return TF_OK;
 	uint8_t *p = tf_malloc(need);
-	if (!p)
-		return tf_fault(f, TF_NO_MEMORY, "cannot read '%s': out of memory for %zu bytes", s->path, need);
+	if (!p) {
+		tf_fault(f, TF_NO_MEMORY, "cannot read '%s': out of memory for %zu bytes", s->path, need);
+		return TF_NO_MEMORY;
+	}
 	tf_free(s->window);
 	s->window = p;
 	s->window_cap = need;
@@ -53,9 +55,10 @@ look(struct log_scan *s, uint64_t at, size_t need, const uint8_t **out, struct t
 		s->window_n = 0;
 		s->window_at = at;
 		TF_TRY(tf_file_read(s->file, s->window, want, at, &s->window_n, f));
-		if (s->window_n < need)
-			return tf_fault(f, TF_CORRUPT, "'%s' byte %" PRIu64 ": file ends early", s->path,
-					at + s->window_n);
+		if (s->window_n < need) {
+			tf_fault(f, TF_CORRUPT, "'%s' byte %" PRIu64 ": file ends early", s->path, at + s->window_n);
+			return TF_CORRUPT;
+		}
 	}
 	*out = s->window + (at - s->window_at);
 	return TF_OK;
@@ -64,7 +67,8 @@ look(struct log_scan *s, uint64_t at, size_t need, const uint8_t **out, struct t
 static enum tf_err
 bad(const struct log_scan *s, struct tf_fault *f, const char *what)
 {
-	return tf_fault(f, TF_CORRUPT, "'%s' byte %" PRIu64 ": %s", s->path, s->place.at, what);
+	tf_fault(f, TF_CORRUPT, "'%s' byte %" PRIu64 ": %s", s->path, s->place.at, what);
+	return TF_CORRUPT;
 }
 
 static enum tf_err

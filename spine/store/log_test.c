@@ -1,5 +1,6 @@
 /* The log's contract, on the kernel and on the simulated os. */
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "os/sim.h"
 #include "store/log_testing.h"
@@ -35,14 +36,15 @@ sim_teardown(void **state)
 static int
 real_setup(void **state)
 {
-	struct world *w = calloc(1, sizeof(*w));
 	const char *tmp = getenv("TMPDIR");
+	char root[150];
+	snprintf(root, sizeof(root), "%s/tenfold-log-XXXXXX", tmp ? tmp : P_tmpdir);
+	if (!mkdtemp(root))
+		return -1;
+	struct world *w = calloc(1, sizeof(*w));
 	w->os = tf_os_real();
 	w->stride = 29;
-	snprintf(w->dir, sizeof(w->dir), "%s/tenfold-log-XXXXXX", tmp ? tmp : P_tmpdir);
-	if (!mkdtemp(w->dir))
-		return -1;
-	strcat(w->dir, "/log");
+	snprintf(w->dir, sizeof(w->dir), "%s/log", root);
 	*state = w;
 	return 0;
 }
@@ -309,6 +311,56 @@ there_is_one_writer(void **state)
 	tf_log_close(&log);
 	log = open_log(w, NULL);
 	tf_log_close(&log);
+}
+
+/* -- the bytes, by docs/formats/log.md -- */
+
+static uint64_t
+number(const struct image *i, size_t offset, size_t size)
+{
+	uint64_t v = 0;
+	for (size_t k = size; k-- > 0;)
+		v = v << 8 | (uint8_t)i->p[offset + k];
+	return v;
+}
+
+static void
+the_bytes_are_those_documented(void **state)
+{
+	struct world *w = *state;
+	struct tf_log *log = open_log(w, NULL);
+	MUST(tf_log_append(log, 0, 7, TF_STR("first"), NULL, &fault));
+	sync_log(log);
+	MUST(tf_log_append(log, 0, 8, TF_STR("second record"), NULL, &fault));
+	sync_log(log);
+	MUST(tf_log_consumer_set(log, TF_STR("c"), 0, 1, &fault));
+	tf_log_close(&log);
+	struct image s = image_of(w, SEGMENT_0), m = image_of(w, "synced"), t = image_of(w, "meta");
+	assert_int_equal(s.n, 48 + 48 + 8 + 48 + 16);
+	assert_memory_equal(s.p, "TFLOGSEG\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24);
+	assert_true(number(&s, 40, 8) == XXH3_64bits(s.p, 40));
+	const char *second = s.p + 48 + 48 + 8;
+	assert_memory_equal(second, "TFR1\15\0\0\0\1\0\0\0\0\0\0\0", 16);
+	assert_true(number(&s, 104 + 16, 8) >= number(&s, 48 + 16, 8) && number(&s, 48 + 16, 8) >= number(&s, 24, 8));
+	assert_memory_equal(second + 24, "\10\0\0\0\0\0\0\0", 8);
+	assert_true(number(&s, 104 + 32, 8) == XXH3_64bits("second record", 13));
+	assert_true(number(&s, 104 + 40, 8) == XXH3_64bits_withSeed(second, 40, number(&s, 32, 8)));
+	assert_memory_equal(second + 48, "second record\0\0", 16);
+	assert_int_equal(m.n, 128);
+	for (size_t i = 0; i < 128; i += 64) {
+		assert_int_equal(number(&m, i + 8, 8), 0);
+		assert_true(number(&m, i + 16, 8) == number(&s, 32, 8));
+		assert_int_equal(number(&m, i + 24, 8), s.n);
+		assert_int_equal(number(&m, i + 32, 8), 2);
+		assert_true(number(&m, i + 56, 8) == XXH3_64bits_withSeed(m.p + i, 56, 1));
+	}
+	assert_int_equal(t.n, 8 + 4 + 4 + 8 + 4 + (4 + 8 + 1 + 1) + 8);
+	assert_memory_equal(t.p, "TFLOGMET\1\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0", 28);
+	assert_memory_equal(t.p + 28, "\0\0\0\0\1\0\0\0\0\0\0\0\1c", 14);
+	assert_true(number(&t, 42, 8) == XXH3_64bits(t.p, 42));
+	image_free(&s);
+	image_free(&m);
+	image_free(&t);
 }
 
 /* -- torn tails and damage -- */
@@ -598,8 +650,8 @@ a_record_in_anothers_place_is_damage(void **state)
 {
 	struct world *w = *state;
 	struct tf_log *log = open_log(w, NULL);
-	for (char c = 'a'; c < 'e'; c++)
-		MUST(tf_log_append(log, 0, 0, tf_str_n(&c, 1), NULL, &fault));
+	for (size_t i = 0; i < 4; i++)
+		MUST(tf_log_append(log, 0, 0, tf_str_n(&"abcd"[i], 1), NULL, &fault));
 	sync_log(log);
 	tf_log_close(&log);
 	struct image i = image_of(w, SEGMENT_0);
@@ -1008,6 +1060,7 @@ main(void)
 		ON_BOTH(what_was_not_synced_is_not_seen),
 		ON_BOTH(bad_calls_are_refused_and_break_nothing),
 		ON_BOTH(there_is_one_writer),
+		ON_BOTH(the_bytes_are_those_documented),
 		ON_BOTH(a_torn_tail_is_cut_at_every_byte),
 		ON_BOTH(a_tail_of_zeros_is_cut),
 		ON_BOTH(a_file_shorter_than_what_was_synced_is_damage),
