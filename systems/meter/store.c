@@ -259,25 +259,39 @@ meter_store_pack_bytes(struct meter_store *s, uint32_t pack, uint64_t *out, stru
 
 struct sweep {
 	struct meter_store *s;
-	struct tf_stmt *used;
+	struct tf_map used; /* pack numbers (4 bytes) that blocks lie in */
 	struct tf_fault *f;
 };
+
+static enum tf_err
+read_used(struct sweep *w)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(w->s->catalog.db, "SELECT DISTINCT pack FROM block", &q, w->f));
+	enum tf_err e;
+	while (!(e = tf_stmt_step(q, w->f))) {
+		uint32_t pack = (uint32_t)tf_stmt_get_i64(q, 0);
+		if (tf_map_put(&w->used, tf_str_n(&pack, sizeof pack), 1)) {
+			e = no_memory(w->f);
+			break;
+		}
+	}
+	tf_stmt_free(&q);
+	return e == TF_END ? TF_OK : e;
+}
 
 static enum tf_err
 sweep_entry(void *ctx, const char *name, bool is_dir)
 {
 	struct sweep *w = ctx;
-	unsigned pack;
+	uint32_t pack;
+	uint64_t one;
 	char tail;
-	if (is_dir || sscanf(name, "%10u.pac%c", &pack, &tail) != 2)
+	if (is_dir || sscanf(name, "%10" SCNu32 ".pac%c", &pack, &tail) != 2 ||
+	    tf_map_get(&w->used, tf_str_n(&pack, sizeof pack), &one))
 		return TF_OK;
-	tf_stmt_i64(w->used, 1, pack);
-	enum tf_err e = tf_stmt_step(w->used, w->f);
-	tf_stmt_reset(w->used);
-	if (e != TF_END)
-		return e;
 	char *path = pack_path(w->s, pack);
-	e = path ? tf_os_unlink(w->s->os, path, w->f) : no_memory(w->f);
+	enum tf_err e = path ? tf_os_unlink(w->s->os, path, w->f) : no_memory(w->f);
 	tf_free(path);
 	return e;
 }
@@ -286,12 +300,13 @@ enum tf_err
 meter_store_sweep(struct meter_store *s, struct tf_fault *f)
 {
 	char *dir = meter_store_path(s, "packs");
-	struct sweep w = {s, NULL, f};
-	enum tf_err e = dir ? tf_sql_prepare(s->catalog.db, "SELECT 1 FROM block WHERE pack=? LIMIT 1", &w.used, f)
-			    : no_memory(f);
+	struct sweep w = {.s = s, .f = f};
+	enum tf_err e = dir ? tf_map_init(&w.used, TF_MAP_OWN_KEYS) : no_memory(f);
+	if (!e)
+		e = read_used(&w);
 	if (!e)
 		e = tf_os_list(s->os, dir, sweep_entry, &w, f);
-	tf_stmt_free(&w.used);
+	tf_map_release(&w.used);
 	tf_free(dir);
 	return e;
 }
