@@ -166,7 +166,7 @@ start(struct in_content *t, bool all, struct tf_fault *f)
 	TF_TRY(format->open(t->c, &t->parser, f));
 	t->format = format;
 	const char *name = format->name;
-	if (format == &in_nem12 && memmem(head.p, head.n < 16 ? head.n : 16, "NEM13", 5))
+	if (format == &in_nem12 && head.n >= 16 && memmem(head.p, 16, "NEM13", 5))
 		name = "nem13";
 	snprintf(t->name, sizeof(t->name), "%s", name);
 	enum tf_err e = pass(t, head, f);

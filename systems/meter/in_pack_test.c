@@ -189,6 +189,22 @@ zip_damage_and_early_end_are_named(void **state)
 }
 
 static void
+zip_extra_field_longer_than_said_is_left(void **state)
+{
+	struct tf_buf zip = {0};
+	const struct member m = {"a.csv", CSV, 0, 0, true, 0};
+	add_member(&zip, &m);
+	zip.p[30 + 5] = 2;       /* no zip64 field ... */
+	zip.p[30 + 5 + 2] = 200; /* ... and over the end of the extra bytes */
+	struct meter_in_options o = {.name = TF_STR("x")};
+	struct tf_buf got = {0};
+	(void)transcribe(&o, tf_buf_view(&zip), 1000, &got);
+	assert_int_equal(got.err, TF_OK);
+	tf_buf_release(&zip);
+	tf_buf_release(&got);
+}
+
+static void
 zip_bomb_is_stopped(void **state)
 {
 	struct tf_buf bomb = {0}, text = {0};
@@ -359,6 +375,7 @@ main(void)
 		cmocka_unit_test(zip_members_that_cannot_be_read_are_named_and_the_next_taken),
 		cmocka_unit_test(zip_with_nothing_to_read_is_an_error),
 		cmocka_unit_test(zip_damage_and_early_end_are_named),
+		cmocka_unit_test(zip_extra_field_longer_than_said_is_left),
 		cmocka_unit_test(zip_bomb_is_stopped),
 		cmocka_unit_test(over_long_line_is_one_bad_record),
 		cmocka_unit_test(unknown_bytes_are_refused_with_their_start),

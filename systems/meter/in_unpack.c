@@ -191,7 +191,7 @@ static void
 read_zip64(struct in_unpack *u, struct tf_str extra)
 {
 	struct tf_cur c = tf_cur(extra);
-	while (tf_cur_left(&c) >= 4) {
+	while (!c.bad && tf_cur_left(&c) >= 4) {
 		uint16_t id = tf_cur_u16(&c), n = tf_cur_u16(&c);
 		struct tf_cur field = tf_cur(tf_cur_bytes(&c, n));
 		if (id != 1 || c.bad)

@@ -125,7 +125,7 @@ trim_raw(struct in_xml *x)
 		drop = x->raw.n - METER_LINE_MAX; /* a record too long to be kept loses its start */
 	if (drop > x->raw.n)
 		drop = x->raw.n;
-	if (drop * 2 < x->raw.n)
+	if (!drop || drop * 2 < x->raw.n)
 		return;
 	memmove(x->raw.p, x->raw.p + drop, x->raw.n - drop);
 	x->raw.n -= drop;

@@ -1,0 +1,10 @@
+/* Fuzzes the nem parser. */
+#include "in_fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return in_fuzz(data, size, "nem12");
+}
