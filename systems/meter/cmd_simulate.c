@@ -96,7 +96,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	int code;
 	if (!meter_cli_args(self, argc, argv, &a, &code))
 		return code;
-	struct meter_sim_report r;
+	struct meter_sim_report r = {0};
 	struct tf_fault f = {0};
 	tf_time began = tf_os_ticks(cli->os);
 	if (simulate(cli, &a, &r, &f) != TF_OK)

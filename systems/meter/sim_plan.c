@@ -12,7 +12,7 @@ sim_plan_of(const struct meter_sim_meter *m, uint32_t channel, int32_t date, uin
 		SIM_PLAN_SUBSTITUTED, SIM_PLAN_SUBSTITUTED, SIM_PLAN_BROKEN,      SIM_PLAN_BROKEN,
 	};
 	struct sim_random r = sim_stream(m->key + 16 * channel, SIM_STREAM_FAULT, date);
-	if (!rate || sim_below(&r, 10000) >= (int32_t)rate)
+	if (!rate || !count || sim_below(&r, 10000) >= (int32_t)rate)
 		return (struct sim_plan){SIM_PLAN_NONE, 0, 0};
 	struct sim_plan p = {.kind = kinds[sim_below(&r, 16)]};
 	/* Half of the faults take the whole day, the others a part of it. */
@@ -28,6 +28,7 @@ void
 sim_plan_apply(const struct sim_plan *p, int32_t *values, uint32_t count)
 {
 	int64_t sum = 0;
+	TF_ASSERT(count);
 	for (uint32_t i = 0; i < count; i++)
 		sum += values[i];
 	int32_t mean = (int32_t)(sum / count);
