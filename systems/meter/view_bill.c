@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "view_bill_blocks.h"
 
+#define READ_ATTEMPTS 4
+
 static enum tf_err
 no_memory(struct tf_fault *f)
 {
@@ -155,6 +157,25 @@ bill_accounts(struct bill_run *run, meter_bill_each *each, void *ctx, struct tf_
 	return e;
 }
 
+/* Where another process writes, a pack may be swept away after it was found: then its blocks lie elsewhere by now, and
+ * all is read again. */
+static enum tf_err
+read_uses(struct bill_run *run, struct tf_fault *f)
+{
+	enum tf_err e = TF_OK;
+	for (int attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
+		tf_free(run->uses);
+		run->uses = tf_calloc((size_t)run->parts.count * run->version_count, sizeof *run->uses);
+		if (!run->uses)
+			return no_memory(f);
+		run->report->sums = run->report->sums_bytes = 0;
+		e = bill_blocks(run, f);
+		if (e != TF_NOT_FOUND)
+			break;
+	}
+	return e;
+}
+
 static enum tf_err
 bill_run(struct bill_run *run, meter_bill_each *each, void *ctx, struct tf_fault *f)
 {
@@ -165,10 +186,7 @@ bill_run(struct bill_run *run, meter_bill_each *each, void *ctx, struct tf_fault
 		return tf_fault(f, TF_NOT_FOUND, "no account '%.*s'", TF_FMT(o->account));
 	TF_TRY(find_versions(run, f));
 	run->report->unassigned = run->parts.unassigned;
-	run->uses = tf_calloc((size_t)run->parts.count * run->version_count, sizeof *run->uses);
-	if (!run->uses)
-		return no_memory(f);
-	TF_TRY(bill_blocks(run, f));
+	TF_TRY(read_uses(run, f));
 	TF_TRY(bill_accounts(run, each, ctx, f));
 	if (run->report->accounts)
 		return TF_OK;

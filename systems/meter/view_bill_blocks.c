@@ -48,6 +48,7 @@ struct billing {
 	uint32_t job_count, job_cap;
 	struct meter_block_ref *refs;
 	uint32_t ref_count, ref_cap;
+	struct tf_stmt *find_blocks, *find_sums;
 	struct meter_step step;
 	struct worker workers[METER_WORKERS];
 	uint8_t *
@@ -342,9 +343,8 @@ add_sums(struct billing *b, const struct job *j, struct tf_str sums)
 static enum tf_err
 by_sums(struct billing *b, const struct job *j, bool *out_found, struct tf_fault *f)
 {
-	struct tf_stmt *q;
+	struct tf_stmt *q = b->find_sums;
 	*out_found = false;
-	TF_TRY(tf_sql_prepare(b->run->s->catalog.db, "SELECT sums FROM agg_tou WHERE month=? AND bucket=?", &q, f));
 	tf_stmt_i64(q, 1, b->run->o->month);
 	tf_stmt_i64(q, 2, j->bucket);
 	enum tf_err e = tf_stmt_step(q, f);
@@ -357,7 +357,7 @@ by_sums(struct billing *b, const struct job *j, bool *out_found, struct tf_fault
 		b->run->report->sums_bytes += sums.n;
 		*out_found = true;
 	}
-	tf_stmt_free(&q);
+	tf_stmt_reset(q);
 	return e == TF_END ? TF_OK : e;
 }
 
@@ -412,9 +412,20 @@ add_ref(struct billing *b, uint32_t bucket, enum meter_level level, int32_t span
 		b->refs = p;
 		b->ref_cap = cap;
 	}
-	enum tf_err e = meter_catalog_find_block(&b->run->s->catalog, bucket, level, span, &b->refs[b->ref_count], f);
-	b->ref_count += !e;
-	return e == TF_NOT_FOUND ? TF_OK : e;
+	return meter_catalog_find_block(&b->run->s->catalog, bucket, level, span, &b->refs[b->ref_count++], f);
+}
+
+static enum tf_err
+add_refs(struct billing *b, uint32_t bucket, struct tf_fault *f)
+{
+	enum tf_err e;
+	tf_stmt_i64(b->find_blocks, 1, bucket);
+	while (!(e = tf_stmt_step(b->find_blocks, f)))
+		if ((e = add_ref(b, bucket, (enum meter_level)tf_stmt_get_i64(b->find_blocks, 0),
+				 (int32_t)tf_stmt_get_i64(b->find_blocks, 1), f)))
+			break;
+	tf_stmt_reset(b->find_blocks);
+	return e == TF_END ? TF_OK : e;
 }
 
 /* The month's block and the day blocks beside it. */
@@ -439,10 +450,7 @@ add_job(struct billing *b, const uint64_t *order, uint32_t count, struct tf_faul
 	TF_TRY(meter_catalog_bucket(&run->s->catalog, j->bucket, &bucket, f));
 	j->zone = run->s->catalog.zones[bucket.zone];
 	meter_bucket_shape(j->zone, &bucket, METER_MONTH, run->o->month, &j->month);
-	TF_TRY(add_ref(b, j->bucket, METER_MONTH, run->o->month, f));
-	int32_t end = tf_month_first_date(run->o->month + 1);
-	for (int32_t d = tf_month_first_date(run->o->month); d < end; d++)
-		TF_TRY(add_ref(b, j->bucket, METER_DAY, d, f));
+	TF_TRY(add_refs(b, j->bucket, f));
 	j->ref_count = b->ref_count - j->ref_first;
 	return TF_OK;
 }
@@ -512,11 +520,48 @@ expect(struct billing *b, const struct job *j)
 }
 
 static enum tf_err
+prepare(struct billing *b, struct tf_fault *f)
+{
+	struct tf_sql *db = b->run->s->catalog.db;
+	int32_t month = b->run->o->month;
+	TF_TRY(tf_sql_prepare(db,
+			      "SELECT level, span FROM block WHERE bucket=?1 AND level=1 AND span=?2 UNION ALL SELECT "
+			      "level, span FROM block WHERE bucket=?1 AND level=0 AND span>=?3 AND span<?4",
+			      &b->find_blocks, f));
+	tf_stmt_i64(b->find_blocks, 2, month);
+	tf_stmt_i64(b->find_blocks, 3, tf_month_first_date(month));
+	tf_stmt_i64(b->find_blocks, 4, tf_month_first_date(month + 1));
+	return tf_sql_prepare(db, "SELECT sums FROM agg_tou WHERE month=? AND bucket=?", &b->find_sums, f);
+}
+
+static enum tf_err
+plan_jobs(struct billing *b, struct tf_fault *f)
+{
+	TF_TRY(prepare(b, f));
+	TF_TRY(make_workers(b, f));
+	TF_TRY(make_jobs(b, f));
+	for (uint32_t i = 0; i < b->job_count; i++)
+		TF_TRY(choose_way(b, &b->jobs[i], f));
+	return TF_OK;
+}
+
+/* Which blocks there are and what the sums say, as of one commit. */
+static enum tf_err
+plan(struct billing *b, struct tf_fault *f)
+{
+	struct tf_sql *db = b->run->s->catalog.db;
+	TF_TRY(tf_sql_exec(db, "BEGIN", f));
+	enum tf_err e = plan_jobs(b, f);
+	tf_stmt_free(&b->find_blocks);
+	tf_stmt_free(&b->find_sums);
+	tf_sql_rollback(db);
+	return e;
+}
+
+static enum tf_err
 run_jobs(struct billing *b, struct tf_fault *f)
 {
 	struct meter_store *s = b->run->s;
-	for (uint32_t i = 0; i < b->job_count; i++)
-		TF_TRY(choose_way(b, &b->jobs[i], f));
 	TF_TRY(meter_step_run(s, &b->step, b->job_count, block_job, b, f));
 	for (uint32_t i = 0; i < b->job_count; i++) {
 		if (b->jobs[i].way == BY_SCAN)
@@ -559,9 +604,7 @@ bill_blocks(struct bill_run *run, struct tf_fault *f)
 	struct billing b = {.run = run};
 	uint64_t blocks, bytes;
 	opened(run->s, &blocks, &bytes);
-	enum tf_err e = make_jobs(&b, f);
-	if (!e)
-		e = make_workers(&b, f);
+	enum tf_err e = plan(&b, f);
 	if (!e)
 		e = run_jobs(&b, f);
 	opened(run->s, &run->report->blocks, &run->report->bytes);

@@ -278,7 +278,8 @@ table_bill(struct meter_bill_printer *p, const struct meter_bill *b)
 		table_section(p, &b->sections[i]);
 	if (b->rounding)
 		tf_buf_printf(&p->out, "\n  %-82s %14.*s\n", "rounding", TF_FMT(money(p, b->rounding, amount)));
-	tf_buf_printf(&p->out, "\n  %-82.*s %14.*s\n", TF_FMT(p->tariff->currency), TF_FMT(money(p, b->total, amount)));
+	tf_buf_printf(&p->out, "\n  total %-76.*s %14.*s\n", TF_FMT(p->tariff->currency),
+		      TF_FMT(money(p, b->total, amount)));
 }
 
 /* A cell of a row; a negative width aligns left. The last one ends the row. */
