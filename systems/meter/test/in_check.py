@@ -4,7 +4,7 @@
     in_check.py IN_DUMP FOLDER
 
 FOLDER holds nem12/ (csv and zip), espi/ (xml), wide csv.gz with Wh; what is missing is skipped. Decimals are exact.
-Exit 1 on any difference."""
+Exit 1 on any difference, 77 where there is no such folder."""
 import collections
 import csv
 import decimal
@@ -81,6 +81,8 @@ def dump(tool, path):
 
 
 def main(tool, folder):
+    if not os.path.isdir(folder):
+        return 77
     wrong = files = 0
     paths = sorted(glob.glob(os.path.join(folder, '**', '*'), recursive=True))
     for path in paths:
