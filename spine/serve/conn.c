@@ -1,0 +1,417 @@
+/* One connection: bytes from the socket through the reader into the exchange, the answer back; see server.h. */
+#include "base/mem.h"
+#include "server_impl.h"
+
+#define LINGER_FOR (2 * TF_SEC)
+#define BODY_RATE  1024 /* bytes a second, after body_timeout */
+
+static tf_dur
+ticks(const struct tf_conn *c)
+{
+	return tf_os_ticks(c->server->os);
+}
+
+static void
+poll_for(struct tf_conn *c)
+{
+	unsigned want = c->phase == TF_CONN_ANSWER ? 0 : TF_POLL_IN;
+	if (c->sent < c->sending.n)
+		want |= TF_POLL_OUT;
+	if (c->fd < 0 || want == c->polled)
+		return;
+	c->polled = want;
+	if (tf_poll_mod(c->server->poll, c->fd, want, c, NULL))
+		tf_conn_closed(c);
+}
+
+static void
+exchange_init(struct tf_conn *c)
+{
+	struct tf_exchange *x = &c->x;
+	*x = (struct tf_exchange){.conn = c};
+	tf_arena_init(&x->arena, "request", TF_SERVE_ARENA_BYTES);
+	tf_buf_init(&x->body, 0);
+	tf_buf_init(&x->extra, 4096);
+	tf_buf_init(&x->out, 0);
+}
+
+static void
+exchange_release(struct tf_conn *c)
+{
+	struct tf_exchange *x = &c->x;
+	c->server->bodies -= x->reserved;
+	tf_metric_set(c->server->metrics, TF_SERVE_BODIES, 0, (int64_t)c->server->bodies);
+	tf_arena_release(&x->arena);
+	tf_buf_release(&x->body);
+	tf_buf_release(&x->extra);
+	tf_buf_release(&x->out);
+}
+
+void
+tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer)
+{
+	struct tf_conn *c = tf_calloc(1, sizeof *c);
+	if (!c || tf_poll_add(s->poll, fd, TF_POLL_IN, c, NULL)) {
+		tf_free(c);
+		tf_net_close(&fd);
+		return;
+	}
+	c->server = s;
+	c->fd = fd;
+	c->peer = *peer;
+	c->polled = TF_POLL_IN;
+	c->since = c->moved = tf_os_ticks(s->os);
+	tf_http_in_init(&c->in, 0);
+	tf_buf_init(&c->early, 0);
+	tf_buf_init(&c->sending, 0);
+	exchange_init(c);
+	c->next = s->conns;
+	if (c->next)
+		c->next->prev = c;
+	s->conns = c;
+	tf_metric_set(s->metrics, TF_SERVE_CONNECTIONS, 0, ++s->conn_count);
+}
+
+static void
+bury(struct tf_conn *c)
+{
+	struct tf_server *s = c->server;
+	if (c->dead)
+		return;
+	c->dead = true;
+	if (c->next)
+		c->next->prev = c->prev;
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		s->conns = c->next;
+	c->queued = s->dead;
+	s->dead = c;
+	tf_metric_set(s->metrics, TF_SERVE_CONNECTIONS, 0, --s->conn_count);
+}
+
+void
+tf_conn_reap(struct tf_server *s)
+{
+	while (s->dead) {
+		struct tf_conn *c = s->dead;
+		s->dead = c->queued;
+		exchange_release(c);
+		tf_http_in_release(&c->in);
+		tf_buf_release(&c->early);
+		tf_buf_release(&c->sending);
+		tf_free(c);
+	}
+}
+
+void
+tf_conn_closed(struct tf_conn *c)
+{
+	struct tf_server *s = c->server;
+	pthread_mutex_lock(&s->lock);
+	tf_net_close(&c->fd);
+	bool held = c->phase == TF_CONN_ANSWER && c->x.state < TF_ANSWER_ENDED;
+	pthread_cond_broadcast(&s->room);
+	pthread_mutex_unlock(&s->lock);
+	if (held)
+		return; /* until its handler ends it */
+	if (c->phase == TF_CONN_ANSWER && !c->dead) {
+		c->x.state = TF_ANSWER_ABORTED;
+		tf_exchange_log(&c->x);
+	}
+	bury(c);
+}
+
+/* The trace and correlation id of the request, or new ones. */
+static void
+take_ids(struct tf_conn *c)
+{
+	struct tf_exchange *x = &c->x;
+	const struct tf_http_request *q = &c->in.request;
+	struct tf_trace from;
+	if (!tf_http_repeated(q, "traceparent") && !tf_trace_parse(tf_http_header(q, "traceparent"), &from))
+		tf_trace_child(c->server->os, &from, &x->trace);
+	else
+		tf_trace_new(c->server->os, &x->trace);
+	enum tf_err ignored = TF_INVALID;
+	if (!tf_http_repeated(q, "x-correlation-id"))
+		ignored = tf_trace_correlate(&x->trace, tf_http_header(q, "x-correlation-id"));
+	(void)ignored; /* a bad one is replaced by the trace id */
+}
+
+static void
+refuse(struct tf_conn *c, int status, const char *why)
+{
+	c->close = true;
+	c->phase = TF_CONN_ANSWER;
+	if (!c->x.route)
+		take_ids(c);
+	c->x.route = NULL;
+	tf_reply_refusal(&c->x, status, why);
+}
+
+static void
+overload(struct tf_conn *c)
+{
+	struct tf_fault f = {TF_OVERLOAD, "too many bodies are being received"};
+	c->close = true;
+	c->phase = TF_CONN_ANSWER;
+	tf_reply_fault(&c->x, &f, NULL);
+}
+
+static bool
+reserve(struct tf_conn *c, uint64_t bytes)
+{
+	struct tf_server *s = c->server;
+	if (bytes > s->o.bodies_max || s->bodies > s->o.bodies_max - bytes) {
+		overload(c);
+		return false;
+	}
+	s->bodies += bytes;
+	c->x.reserved += bytes;
+	tf_metric_set(s->metrics, TF_SERVE_BODIES, 0, (int64_t)s->bodies);
+	return true;
+}
+
+static void
+on_head(struct tf_conn *c)
+{
+	const struct tf_http_request *q = &c->in.request;
+	struct tf_exchange *x = &c->x;
+	bool body = q->chunked || (q->length != TF_HTTP_BODY_NONE && q->length);
+	x->bodyless = tf_str_eq(q->method, TF_STR("HEAD"));
+	take_ids(c);
+	c->close = q->close || body; /* a body that nobody will read */
+	if (!tf_route_find(x)) {
+		c->phase = TF_CONN_ANSWER;
+		return;
+	}
+	c->close = q->close;
+	c->in.body_max = x->route->body_max;
+	c->phase = TF_CONN_BODY;
+	if (!q->chunked && body && q->length <= c->in.body_max && !reserve(c, q->length))
+		return;
+	if (body && q->expects_continue && (q->chunked || q->length <= c->in.body_max))
+		tf_buf_cstr(&c->sending, "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+static void
+on_body(struct tf_conn *c)
+{
+	struct tf_exchange *x = &c->x;
+	if (c->in.request.chunked && !reserve(c, c->in.piece.n))
+		return;
+	if (!x->body.n && !c->in.request.chunked)
+		tf_buf_room(&x->body, (size_t)c->in.request.length);
+	tf_buf_str(&x->body, c->in.piece);
+	if (x->body.err)
+		overload(c);
+}
+
+static void
+dispatch(struct tf_conn *c)
+{
+	struct tf_exchange *x = &c->x;
+	c->phase = TF_CONN_ANSWER;
+	c->server->dispatched = true;
+	void *ctx = c->server->o.ctx;
+	if (!(x->route->flags & TF_ROUTE_WORKER))
+		x->route->handle(ctx, x);
+	else if (!x->route->gate || x->route->gate(ctx, x))
+		tf_exchange_to_worker(x);
+}
+
+/* Reads requests until one is to be answered; returns what was not looked at. */
+static struct tf_str
+input(struct tf_conn *c, struct tf_str bytes)
+{
+	c->moved = ticks(c);
+	if (c->phase == TF_CONN_IDLE && bytes.n) {
+		c->phase = TF_CONN_HEAD;
+		c->since = c->x.begun = c->moved;
+	}
+	while (c->phase == TF_CONN_HEAD || c->phase == TF_CONN_BODY) {
+		enum tf_http_event e = tf_http_in_feed(&c->in, &bytes);
+		if (e == TF_HTTP_MORE)
+			break;
+		if (e == TF_HTTP_HEAD)
+			on_head(c);
+		else if (e == TF_HTTP_BODY)
+			on_body(c);
+		else if (e == TF_HTTP_DONE)
+			dispatch(c);
+		else
+			refuse(c, c->in.status, c->in.why);
+	}
+	return bytes;
+}
+
+/* Keeps pipelined bytes: at most what one receive gave. */
+static void
+keep_early(struct tf_conn *c, struct tf_str bytes)
+{
+	if (c->close)
+		return;
+	tf_buf_str(&c->early, bytes);
+	if (c->early.err) {
+		c->close = true;
+		tf_buf_reset(&c->early);
+	}
+}
+
+void
+tf_conn_readable(struct tf_conn *c)
+{
+	struct tf_server *s = c->server;
+	size_t n;
+	if (c->dead || c->fd < 0 || c->phase == TF_CONN_ANSWER)
+		return;
+	enum tf_err e = tf_net_recv(c->fd, s->scratch, TF_SERVE_RECV_BYTES, &n, NULL);
+	if (e == TF_BUSY)
+		return;
+	if (e) {
+		tf_conn_closed(c);
+		return;
+	}
+	if (c->phase == TF_CONN_LINGER)
+		return;
+	keep_early(c, input(c, tf_str_n(s->scratch, n)));
+	if (c->sent < c->sending.n)
+		tf_conn_flush(c);
+	poll_for(c);
+}
+
+/* The answer was sent whole. */
+static void
+exchange_over(struct tf_conn *c)
+{
+	tf_exchange_log(&c->x);
+	exchange_release(c);
+	exchange_init(c);
+	if (c->close || c->server->draining) {
+		c->phase = TF_CONN_LINGER;
+		c->since = ticks(c);
+		tf_net_shutdown(c->fd);
+		return;
+	}
+	struct tf_str rest = tf_str_n((const char *)c->early.p + c->early_at, c->early.n - c->early_at);
+	tf_http_in_next(&c->in, 0, rest.n > 0);
+	c->phase = TF_CONN_IDLE;
+	c->since = ticks(c);
+	if (!rest.n)
+		return;
+	c->early_at = c->early.n - input(c, rest).n;
+	if (c->early_at == c->early.n) {
+		tf_buf_release(&c->early);
+		c->early_at = 0;
+	}
+}
+
+/* What the handler wrote, when what was taken before is sent; returns the answer's state at that moment. */
+static enum tf_answer
+take_out(struct tf_conn *c, bool *out_more)
+{
+	struct tf_server *s = c->server;
+	pthread_mutex_lock(&s->lock);
+	if (c->sent == c->sending.n) {
+		struct tf_buf empty = c->sending;
+		tf_buf_reset(&empty);
+		c->sending = c->x.out;
+		c->x.out = empty;
+		c->sent = 0;
+		pthread_cond_broadcast(&s->room);
+	}
+	enum tf_answer state = c->x.state;
+	*out_more = c->x.out.n > 0;
+	pthread_mutex_unlock(&s->lock);
+	return state;
+}
+
+/* Sends what it can; false when the connection broke. */
+static bool
+send_some(struct tf_conn *c)
+{
+	while (c->sent < c->sending.n) {
+		size_t n;
+		enum tf_err e = tf_net_send(c->fd, c->sending.p + c->sent, c->sending.n - c->sent, &n, NULL);
+		if (e == TF_BUSY)
+			return true;
+		if (e)
+			return false;
+		c->sent += n;
+		c->moved = ticks(c);
+	}
+	return true;
+}
+
+void
+tf_conn_flush(struct tf_conn *c)
+{
+	if (c->dead)
+		return;
+	bool more = true;
+	enum tf_answer state = TF_ANSWER_NONE;
+	while (more && c->fd >= 0) {
+		state = take_out(c, &more);
+		if (!send_some(c)) {
+			tf_conn_closed(c);
+			return;
+		}
+		if (c->sent < c->sending.n)
+			break;
+	}
+	if (c->fd < 0) {
+		if (c->phase == TF_CONN_ANSWER)
+			tf_conn_closed(c);
+		return;
+	}
+	if (c->sent == c->sending.n && state == TF_ANSWER_ABORTED) {
+		tf_conn_closed(c);
+		return;
+	}
+	if (c->sent == c->sending.n && state == TF_ANSWER_ENDED)
+		exchange_over(c);
+	poll_for(c);
+}
+
+static bool
+too_slow(const struct tf_conn *c, tf_dur now)
+{
+	tf_dur limit = c->server->o.body_timeout, past = now - c->since - limit;
+	return now - c->moved > limit || (past > 0 && c->in.body < (uint64_t)(past / TF_SEC) * BODY_RATE);
+}
+
+void
+tf_conn_sweep(struct tf_conn *c, tf_dur now)
+{
+	const struct tf_server_options *o = &c->server->o;
+	switch (c->phase) {
+	case TF_CONN_IDLE:
+		if (now - c->since > o->idle_timeout)
+			tf_conn_closed(c);
+		break;
+	case TF_CONN_HEAD:
+		if (now - c->since > o->head_timeout)
+			refuse(c, 408, "the request's head came too slowly");
+		break;
+	case TF_CONN_BODY:
+		if (too_slow(c, now))
+			refuse(c, 408, "the request's body came too slowly");
+		break;
+	case TF_CONN_ANSWER:
+		if (c->fd >= 0 && c->sent < c->sending.n && now - c->moved > o->send_timeout)
+			tf_conn_closed(c);
+		break;
+	case TF_CONN_LINGER:
+		if (now - c->since > LINGER_FOR)
+			tf_conn_closed(c);
+		break;
+	}
+}
+
+void
+tf_conn_drain(struct tf_conn *c)
+{
+	if (c->phase == TF_CONN_IDLE)
+		tf_conn_closed(c);
+}

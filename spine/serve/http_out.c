@@ -1,0 +1,103 @@
+/* Writing responses; see http.h. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "serve/http.h"
+
+const char *
+tf_http_reason(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {{200, "OK"},
+		       {202, "Accepted"},
+		       {204, "No Content"},
+		       {304, "Not Modified"},
+		       {400, "Bad Request"},
+		       {403, "Forbidden"},
+		       {404, "Not Found"},
+		       {405, "Method Not Allowed"},
+		       {406, "Not Acceptable"},
+		       {408, "Request Timeout"},
+		       {409, "Conflict"},
+		       {413, "Content Too Large"},
+		       {414, "URI Too Long"},
+		       {415, "Unsupported Media Type"},
+		       {417, "Expectation Failed"},
+		       {422, "Unprocessable Content"},
+		       {429, "Too Many Requests"},
+		       {431, "Request Header Fields Too Large"},
+		       {500, "Internal Server Error"},
+		       {501, "Not Implemented"},
+		       {503, "Service Unavailable"},
+		       {504, "Gateway Timeout"},
+		       {505, "HTTP Version Not Supported"},
+		       {507, "Insufficient Storage"}};
+	for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Status";
+}
+
+/* IMF-fixdate of RFC 9110, 5.6.7. */
+static void
+put_date(struct tf_buf *b, tf_time now)
+{
+	static const char days[7][4] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	struct tf_civil c;
+	tf_civil_from_seconds(now / TF_SEC, &c);
+	tf_buf_printf(b, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
+		      days[tf_date_weekday((int32_t)(now / TF_DAY))], c.day, months[c.month - 1], c.year, c.hour,
+		      c.minute, c.second);
+}
+
+void
+tf_http_put_head(struct tf_buf *b, int status, uint64_t length, bool close, tf_time now)
+{
+	tf_buf_printf(b, "HTTP/1.1 %d %s\r\n", status, tf_http_reason(status));
+	put_date(b, now);
+	if (close)
+		tf_buf_cstr(b, "Connection: close\r\n");
+	if (status == 204 || status == 304)
+		return;
+	if (length == TF_HTTP_BODY_NONE)
+		tf_buf_cstr(b, "Transfer-Encoding: chunked\r\n");
+	else
+		tf_buf_printf(b, "Content-Length: %" PRIu64 "\r\n", length);
+}
+
+void
+tf_http_put_header(struct tf_buf *b, const char *name, struct tf_str value)
+{
+	for (size_t i = 0; i < value.n; i++)
+		TF_ASSERT((unsigned char)value.p[i] >= ' ' && value.p[i] != 127);
+	tf_buf_cstr(b, name);
+	tf_buf_cstr(b, ": ");
+	tf_buf_str(b, value);
+	tf_buf_cstr(b, "\r\n");
+}
+
+void
+tf_http_put_end(struct tf_buf *b)
+{
+	tf_buf_cstr(b, "\r\n");
+}
+
+void
+tf_http_put_chunk(struct tf_buf *b, struct tf_str bytes)
+{
+	if (!bytes.n)
+		return;
+	tf_buf_printf(b, "%zx\r\n", bytes.n);
+	tf_buf_str(b, bytes);
+	tf_buf_cstr(b, "\r\n");
+}
+
+void
+tf_http_put_last(struct tf_buf *b)
+{
+	tf_buf_cstr(b, "0\r\n\r\n");
+}

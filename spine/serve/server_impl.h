@@ -1,0 +1,130 @@
+/* Inside serve: a connection with the exchange it carries, and the server. */
+#pragma once
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "serve/server.h"
+
+#define TF_SERVE_RECV_BYTES  ((size_t)256 << 10) /* one receive, shared by all connections */
+#define TF_SERVE_ARENA_BYTES ((size_t)64 << 10)  /* decoded target of one request */
+
+enum tf_conn_phase {
+	TF_CONN_IDLE,   /* between requests */
+	TF_CONN_HEAD,   /* reading a head */
+	TF_CONN_BODY,   /* reading a body */
+	TF_CONN_ANSWER, /* the handler has it, or the answer is being sent */
+	TF_CONN_LINGER, /* answered and shut; what still comes is thrown away until the client closes */
+};
+
+enum tf_answer { TF_ANSWER_NONE, TF_ANSWER_BEGUN, TF_ANSWER_ENDED, TF_ANSWER_ABORTED };
+
+struct tf_exchange {
+	struct tf_conn *conn;
+	const struct tf_route *route; /* NULL: refused before there was one */
+	struct tf_arena arena;
+	struct tf_str params[TF_ROUTE_PARAMS_MAX];
+	struct tf_http_header query[TF_QUERY_MAX];
+	unsigned query_count;
+	struct tf_buf body;
+	uint64_t reserved; /* of the server's bodies_max */
+	struct tf_trace trace;
+	tf_dur begun;
+	unsigned worker;
+	bool in_worker;
+	void *user;
+
+	struct tf_buf extra;  /* headers to add */
+	struct tf_buf out;    /* under the server's lock: written by the handler, not yet taken by the loop */
+	enum tf_answer state; /* under the server's lock */
+	int status;
+	bool chunked, bodyless; /* bodyless: HEAD */
+	uint64_t body_out;
+};
+
+struct tf_conn {
+	struct tf_server *server;
+	struct tf_conn *next, *prev;
+	struct tf_conn *touched; /* list of those whose answer grew; under the lock */
+	bool is_touched;
+	struct tf_conn *queued; /* list of those waiting for a worker, under the lock; of the dead */
+	int fd;                 /* -1: the client is gone, the exchange is not over */
+	struct tf_peer peer;
+	unsigned polled;
+	enum tf_conn_phase phase;
+	bool close; /* after this answer */
+	bool dead;
+	tf_dur since, moved;
+	struct tf_http_in in;
+	struct tf_buf early; /* received behind the request being answered, from early_at on */
+	size_t early_at;
+	struct tf_buf sending;
+	size_t sent;
+	struct tf_exchange x;
+};
+
+struct tf_server {
+	struct tf_os *os;
+	struct tf_server_options o;
+	int listener;
+	bool listening; /* the listener is polled */
+	struct tf_poll *poll;
+	struct tf_waker *waker;
+	struct tf_conn *conns, *dead;
+	uint32_t conn_count;
+	uint64_t bodies;
+	tf_dur swept;
+	char *scratch; /* TF_SERVE_RECV_BYTES */
+	struct tf_metrics *metrics;
+	atomic_bool stop;
+	atomic_bool draining;
+	tf_dur drain_until;
+	bool dispatched; /* a handler ran since the last call of `after` */
+
+	pthread_mutex_t lock;
+	pthread_cond_t room; /* an answer was sent, a client went away */
+	pthread_cond_t work;
+	struct tf_conn *touched;
+	struct tf_conn *queue, *queue_last;
+	uint32_t queue_count;
+	bool closing; /* workers end */
+	struct tf_worker **workers;
+	uint32_t worker_count;
+	unsigned next_worker;
+};
+
+enum {
+#define X(id, k, n, h, l, v, d) TF_SERVE_##id,
+#include "serve/metrics.def"
+#undef X
+};
+
+/* conn.c */
+void tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer);
+void tf_conn_readable(struct tf_conn *c);
+/* Takes what the handler wrote and sends; goes on with the next request when the answer is over. */
+void tf_conn_flush(struct tf_conn *c);
+void tf_conn_closed(struct tf_conn *c);
+/* By the clock: closes or refuses what takes too long. */
+void tf_conn_sweep(struct tf_conn *c, tf_dur now);
+/* The server stops: closes what waits for a request. */
+void tf_conn_drain(struct tf_conn *c);
+/* Frees those that were closed in this round. */
+void tf_conn_reap(struct tf_server *s);
+
+/* route.c: finds the route, fills params and query. Answers and returns false where there is none. */
+bool tf_route_find(struct tf_exchange *x);
+
+/* builtin.c */
+extern const struct tf_route tf_builtin_routes[];
+
+/* reply.c */
+/* The answer to a request that broke the rules; its handler never ran. */
+void tf_reply_refusal(struct tf_exchange *x, int status, const char *why);
+void tf_exchange_touch(struct tf_exchange *x);
+void tf_exchange_log(struct tf_exchange *x);
+
+/* worker.c */
+enum tf_err tf_serve_workers(struct tf_server *s, struct tf_fault *f) TF_MUST_USE;
+void tf_serve_workers_end(struct tf_server *s);
+/* False when the queue is full. */
+bool tf_serve_queue(struct tf_conn *c);
