@@ -48,6 +48,7 @@ flush(struct loader *l, struct tf_fault *f)
 {
 	if (!l->builder.run_count)
 		return TF_OK;
+	l->readings += l->builder.readings;
 	l->head.format = meter_in_format(l->in);
 	l->head.zone = zone_name(l);
 	enum tf_err e = meter_batch_seal(&l->builder, &l->head, &l->event);
@@ -98,6 +99,7 @@ loader_finish(struct loader *l, struct tf_fault *f)
 	l->head.format = meter_in_format(l->in);
 	l->head.zone = zone_name(l);
 	meter_head_put(&l->head, &l->event);
+	tf_buf_varint(&l->event, l->readings);
 	return submit(l, METER_EVENT_DELIVERED, l->token, f);
 }
 
@@ -174,26 +176,29 @@ feed_chunk(void *ctx, struct tf_str chunk, struct tf_fault *f)
 	return meter_in_feed(d->l->in, chunk, f);
 }
 
+static const char *
+base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	return slash ? slash + 1 : path;
+}
+
+/* With its name: a file that names no meter is of the meter its name says. */
 static enum tf_err
-file_key(struct tf_file *file, const struct meter_load_options *o, struct meter_delivery_key *out, struct tf_fault *f)
+file_key(struct tf_file *file, const char *path, const struct meter_load_options *o, struct meter_delivery_key *out,
+	 struct tf_fault *f)
 {
 	XXH3_state_t *h = XXH3_createState();
 	if (!h)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for a hash");
 	XXH3_128bits_reset(h);
 	hash_options(h, o);
+	XXH3_128bits_update(h, base_name(path), strlen(base_name(path)));
 	enum tf_err e = each_chunk(file, hash_chunk, h, f);
 	if (!e)
 		key_from(h, out);
 	XXH3_freeState(h);
 	return e;
-}
-
-static const char *
-base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash ? slash + 1 : path;
 }
 
 static enum tf_err
@@ -213,13 +218,13 @@ load_file(struct loader *l, struct tf_file *file, const char *path, struct meter
 {
 	struct meter_store *s = l->s;
 	struct meter_delivery known;
-	TF_TRY(file_key(file, l->o, &l->head.key, f));
+	TF_TRY(file_key(file, path, l->o, &l->head.key, f));
 	enum tf_err e = meter_delivery_find(s, &l->head.key, &known, f);
 	if (e && e != TF_NOT_FOUND)
 		return e;
 	if (!e && known.complete) {
-		uint64_t readings = known.counts.accepted + known.counts.duplicate + known.counts.superseded;
-		meter_counts_add(&result->counts, &(struct meter_counts){readings, 0, readings, 0});
+		uint64_t n = known.counts.readings;
+		meter_counts_add(&result->counts, &(struct meter_counts){n, 0, n, 0});
 		result->quarantined += known.quarantined;
 		return TF_OK;
 	}

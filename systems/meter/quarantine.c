@@ -1,5 +1,6 @@
 /* Deliveries and quarantine; see quarantine.h. A METER_EVENT_BAD is the delivery's head, then lstr member, varint line,
- * varint field, lstr rule, lstr text, lstr bytes, lstr context. A METER_EVENT_DELIVERED is the head alone. */
+ * varint field, lstr rule, lstr text, lstr bytes, lstr context. A METER_EVENT_DELIVERED is the head and varint
+ * readings. */
 #include "quarantine.h"
 
 void
@@ -81,11 +82,12 @@ put_record(struct meter_store *s, const struct meter_batch_head *h, const struct
 }
 
 static enum tf_err
-put_complete(struct meter_store *s, uint32_t number, struct tf_fault *f)
+put_complete(struct meter_store *s, uint32_t number, uint64_t readings, struct tf_fault *f)
 {
 	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(s->catalog.db, "UPDATE delivery SET complete = 1 WHERE number = ?", &q, f));
-	tf_stmt_i64(q, 1, number);
+	TF_TRY(tf_sql_prepare(s->catalog.db, "UPDATE delivery SET complete = 1, readings = ? WHERE number = ?", &q, f));
+	tf_stmt_i64(q, 1, (int64_t)readings);
+	tf_stmt_i64(q, 2, number);
 	enum tf_err e = tf_stmt_run(q, f);
 	tf_stmt_free(&q);
 	return e;
@@ -99,7 +101,7 @@ meter_delivery_event(struct meter_store *s, const struct tf_flow_event *event, s
 	TF_TRY(meter_head_get(&c, &head, f));
 	TF_TRY(put_delivery(s, &head, f));
 	if (event->type == METER_EVENT_DELIVERED)
-		return put_complete(s, head.delivery, f);
+		return put_complete(s, head.delivery, tf_cur_varint(&c), f);
 	if (event->type != METER_EVENT_BAD)
 		return TF_OK;
 	struct meter_bad bad;
@@ -112,13 +114,11 @@ meter_delivery_counts(struct meter_store *s, uint32_t number, const struct meter
 {
 	struct tf_stmt *q;
 	TF_TRY(tf_sql_prepare(s->catalog.db,
-			      "UPDATE delivery SET readings=readings+?, accepted=accepted+?, duplicate=duplicate+?, "
-			      "superseded=superseded+?"
-			      " WHERE number=?",
+			      "UPDATE delivery SET accepted=accepted+?, duplicate=duplicate+?, superseded=superseded+? "
+			      "WHERE number=?",
 			      &q, f));
-	const int64_t v[] = {(int64_t)add->readings, (int64_t)add->accepted, (int64_t)add->duplicate,
-			     (int64_t)add->superseded, number};
-	for (int i = 0; i < 5; i++)
+	const int64_t v[] = {(int64_t)add->accepted, (int64_t)add->duplicate, (int64_t)add->superseded, number};
+	for (int i = 0; i < 4; i++)
 		tf_stmt_i64(q, i + 1, v[i]);
 	enum tf_err e = tf_stmt_run(q, f);
 	tf_stmt_free(&q);
