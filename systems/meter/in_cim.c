@@ -66,11 +66,11 @@ quality_of(struct tf_str ref)
 	static const char kinds[] = "AAAXXXXSEXXSP"; /* 0 valid, 1 diagnostics, 2 power, 3 tamper, 4 collection,
 							5 reasonability, 6 validation, 7 edited, 8 estimated, 10
 							questionable, 11 derived, 12 projected */
-	struct tf_str part;
+	struct tf_str part[3] = {0};
 	uint64_t category = 0, code = 0;
-	bool ok = tf_str_cut(&ref, '.', &part) && tf_str_cut(&ref, '.', &part) && tf_str_u64(part, &category) &&
-		  tf_str_cut(&ref, '.', &part) && tf_str_u64(part, &code);
-	if (!ok || category >= sizeof(kinds) - 1)
+	for (size_t i = 0; i < 3; i++)
+		tf_str_cut(&ref, '.', &part[i]);
+	if (!tf_str_u64(part[1], &category) || !tf_str_u64(part[2], &code) || category >= sizeof(kinds) - 1)
 		return (struct meter_quality){.kind = 'X'};
 	return (struct meter_quality){.kind = kinds[category], .reason = code > UINT16_MAX ? 0 : (uint16_t)code};
 }
