@@ -88,8 +88,13 @@ dump_file(struct dump *d, const struct meter_in_options *o, const char *path, si
 	char *buffer = malloc(chunk);
 	FILE *file = fopen(path, "rb");
 	uint64_t bytes = 0;
-	if (!file || !buffer)
+	if (!file || !buffer) {
+		printf("error cannot open %s\n", path);
+		free(buffer);
+		if (file)
+			fclose(file);
 		return 1;
+	}
 	options.name = tf_str(path);
 	enum tf_err e = meter_in_new(&options, &sink, &in, &f);
 	struct timespec from, to;
