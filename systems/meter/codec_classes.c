@@ -9,8 +9,9 @@
 #define LOG_ONE        4096 /* fixed point of a bit */
 #define COARSE_SHIFT   3
 #define COARSE         (MODEL_CONTEXTS >> COARSE_SHIFT)
-#define ROUNDS         3
+#define ROUNDS         2
 #define SEGMENTS_MAX   16    /* tables of a class */
+#define RARE           64    /* a context below this part of its class is */
 #define CLASSES_VALUES 32768 /* fewer values than this are one class */
 /* Bits that a table and each token in it take in the head, about. */
 #define TABLE_BITS 8
@@ -103,19 +104,41 @@ segment_weigh(const struct model_work *w, const struct logs *g, struct segment *
 		s->saved = apart - joint;
 }
 
-/* One segment for each context that occurs. */
+static uint64_t
+counts_sum(const struct model_work *w, const uint32_t *counts)
+{
+	uint64_t n = 0;
+	for (unsigned t = 0; t < w->head.tokens; t++)
+		n += counts[t];
+	return n;
+}
+
+static void
+counts_add(const struct model_work *w, uint32_t *to, const uint32_t *more)
+{
+	for (unsigned t = 0; t < w->head.tokens; t++)
+		to[t] += more[t];
+}
+
+/* One segment for each context that occurs; rare ones go along with the one before. */
 static unsigned
 segments_open(const struct model_work *w, const struct logs *g, unsigned class, struct segment *out)
 {
 	unsigned n = 0;
+	uint64_t held = 0, sums[MODEL_CONTEXTS], total = 0;
+	for (unsigned c = 0; c < MODEL_CONTEXTS; c++)
+		total += sums[c] = counts_sum(w, counts_of(w, class, c));
 	for (unsigned c = 0; c < MODEL_CONTEXTS; c++) {
-		uint32_t *counts = counts_of(w, class, c);
-		uint64_t any = 0;
-		for (unsigned t = 0; t < w->head.tokens; t++)
-			any += counts[t];
-		if (any)
-			out[n++] = (struct segment){counts, counts_cost(w, g, counts, NULL), 0, c};
+		if (!sums[c])
+			continue;
+		if (n && held < total / RARE)
+			counts_add(w, out[n - 1].counts, counts_of(w, class, c));
+		else
+			out[n++] = (struct segment){counts_of(w, class, c), 0, 0, c};
+		held = (held < total / RARE ? held : 0) + sums[c];
 	}
+	for (unsigned i = 0; i < n; i++)
+		out[i].cost = counts_cost(w, g, out[i].counts, NULL);
 	for (unsigned i = 0; i < n; i++)
 		segment_weigh(w, g, &out[i], i + 1 < n);
 	return n;
@@ -124,8 +147,7 @@ segments_open(const struct model_work *w, const struct logs *g, unsigned class, 
 static void
 segments_join(const struct model_work *w, const struct logs *g, struct segment *s, unsigned i, unsigned *n)
 {
-	for (unsigned t = 0; t < w->head.tokens; t++)
-		s[i].counts[t] += s[i + 1].counts[t];
+	counts_add(w, s[i].counts, s[i + 1].counts);
 	s[i].cost = counts_cost(w, g, s[i].counts, NULL);
 	memmove(&s[i + 1], &s[i + 2], (*n - i - 2) * sizeof *s);
 	--*n;
@@ -152,19 +174,17 @@ segments_reduce(const struct model_work *w, const struct logs *g, struct segment
 static void
 table_levels(const struct model_work *w, const uint32_t *counts, uint8_t *out)
 {
-	uint64_t n = 0;
-	for (unsigned t = 0; t < w->head.tokens; t++)
-		n += counts[t];
+	uint64_t n = counts_sum(w, counts);
 	for (unsigned t = 0; t < w->head.tokens; t++)
 		out[t] = counts[t] ? model_level(counts[t], n) : 0;
 }
 
-/* The tables of one class, numbered on from t->count; returns what they cost. */
+/* The tables of one class from its counts, numbered on from t->count; returns what they cost. */
 static uint64_t
-class_tables(struct model_work *w, const struct logs *g, unsigned class, struct model_tables *t)
+class_tables(struct model_work *w, const struct logs *g, unsigned from_counts, unsigned class, struct model_tables *t)
 {
 	struct segment s[MODEL_CONTEXTS];
-	unsigned n = segments_reduce(w, g, s, segments_open(w, g, class, s));
+	unsigned n = segments_reduce(w, g, s, segments_open(w, g, from_counts, s));
 	uint64_t cost = 0;
 	unsigned first = t->count;
 	if (!n) { /* no row is in this class; a table there must be */
@@ -182,58 +202,69 @@ class_tables(struct model_work *w, const struct logs *g, unsigned class, struct 
 	return cost;
 }
 
+/* Tables of classes from counts that begin at counts_of(first); the counts are used up. */
 static uint64_t
-tables_build(struct model_work *w, const struct logs *g, unsigned classes, struct model_tables *t)
+tables_build(struct model_work *w, const struct logs *g, unsigned first, unsigned classes, struct model_tables *t)
 {
 	uint64_t cost = 0;
-	counts_fill(w, classes);
 	t->count = 0;
 	for (unsigned k = 0; k < classes; k++)
-		cost += class_tables(w, g, k, t);
+		cost += class_tables(w, g, first + k, k, t);
 	return cost;
 }
 
-/* Code lengths of a token in a coarse context for each class, in 1/256 bit. */
-struct class_costs {
+/* Finding classes: a coarser view of contexts, counts by class and the code lengths that follow, in 1/256 bit. */
+struct coarse {
+	uint32_t counts[MODEL_CLASSES_MAX][COARSE][MODEL_TOKENS_MAX];
 	uint16_t bits[COARSE][MODEL_TOKENS_MAX][MODEL_CLASSES_MAX];
 };
 
 static void
-class_costs_fill(const struct model_work *w, const struct logs *g, struct class_costs *out)
+coarse_count(const struct model_work *w, struct coarse *c)
 {
-	uint32_t sum[MODEL_TOKENS_MAX];
+	uint32_t slots = w->grid->slots;
+	memset(c->counts, 0, sizeof c->counts);
+	for (uint32_t r = 0; r < w->grid->rows; r++) {
+		if (!model_row_coded(&w->rows[r]))
+			continue;
+		uint32_t(*counts)[MODEL_TOKENS_MAX] = c->counts[w->rows[r].class];
+		size_t at = (size_t)r * slots;
+		for (uint32_t i = 0; i < slots; i++)
+			counts[w->context[at + i] >> COARSE_SHIFT][w->token[at + i]]++;
+	}
+}
+
+static void
+coarse_weigh(const struct model_work *w, const struct logs *g, struct coarse *c)
+{
 	for (unsigned k = 0; k < MODEL_CLASSES_MAX; k++)
-		for (unsigned c = 0; c < COARSE; c++) {
-			uint64_t n = w->head.tokens;
-			memset(sum, 0, sizeof sum);
-			for (unsigned i = 0; i < 1 << COARSE_SHIFT; i++) {
-				const uint32_t *counts = counts_of(w, k, (c << COARSE_SHIFT) + i);
-				for (unsigned t = 0; t < w->head.tokens; t++) {
-					sum[t] += 4 * counts[t];
-					n += 4 * counts[t];
-				}
-			}
+		for (unsigned i = 0; i < COARSE; i++) {
 			/* a quarter of a count for every token, seen or not */
+			uint64_t n = w->head.tokens;
+			for (unsigned t = 0; t < w->head.tokens; t++)
+				n += 4 * (uint64_t)c->counts[k][i][t];
+			uint64_t log_all = n_log(g, n) / n;
 			for (unsigned t = 0; t < w->head.tokens; t++) {
-				uint64_t log_n = n_log(g, n) / n, log_c = n_log(g, sum[t] + 1) / (sum[t] + 1);
-				out->bits[c][t][k] = (uint16_t)((log_n - log_c) / (LOG_ONE / 256));
+				uint64_t own = 4 * (uint64_t)c->counts[k][i][t] + 1;
+				c->bits[i][t][k] = (uint16_t)((log_all - n_log(g, own) / own) / (LOG_ONE / 256));
 			}
 		}
 }
 
+/* Each row to the class that codes it shortest; every other slot of a long row will do. */
 static void
-rows_assign(struct model_work *w, const struct class_costs *costs)
+coarse_assign(struct model_work *w, const struct coarse *c)
 {
 	uint32_t slots = w->grid->slots, step = slots > 256 ? 2 : 1;
 	for (uint32_t r = 0; r < w->grid->rows; r++) {
-		uint64_t sum[MODEL_CLASSES_MAX] = {0};
+		uint32_t sum[MODEL_CLASSES_MAX] = {0};
 		size_t at = (size_t)r * slots;
 		if (!model_row_coded(&w->rows[r]))
 			continue;
 		for (uint32_t i = 0; i < slots; i += step) {
-			const uint16_t *bits = costs->bits[w->context[at + i] >> COARSE_SHIFT][w->token[at + i]];
+			const uint16_t *bits = c->bits[w->context[at + i] >> COARSE_SHIFT][w->token[at + i]];
 			for (unsigned k = 0; k < MODEL_CLASSES_MAX; k++)
-				sum[k] += bits[k];
+				sum[k] += bits[k] >> 4; /* 32 bits last for 2^24 slots of at most 2^8 sixteenths */
 		}
 		unsigned best = 0;
 		for (unsigned k = 1; k < MODEL_CLASSES_MAX; k++)
@@ -267,40 +298,55 @@ rows_start(struct model_work *w)
 }
 
 static enum tf_err
-try_classes(struct model_work *w, const struct logs *g, uint64_t *out_cost)
+rows_class(struct model_work *w, const struct logs *g)
 {
-	struct class_costs *costs = tf_malloc(sizeof *costs);
-	if (!costs)
+	struct coarse *c = tf_malloc(sizeof *c);
+	if (!c)
 		return TF_NO_MEMORY;
 	rows_start(w);
 	for (int i = 0; i < ROUNDS; i++) {
-		counts_fill(w, MODEL_CLASSES_MAX);
-		class_costs_fill(w, g, costs);
-		rows_assign(w, costs);
+		coarse_count(w, c);
+		coarse_weigh(w, g, c);
+		coarse_assign(w, c);
 	}
-	tf_free(costs);
-	*out_cost = tables_build(w, g, MODEL_CLASSES_MAX, &w->other);
-	/* each row then says its class */
-	*out_cost += (uint64_t)w->grid->rows * 2 * LOG_ONE;
+	tf_free(c);
 	return TF_OK;
+}
+
+/* The counts of all classes as those of one, in front of which the four stay as they are. */
+static void
+counts_join(struct model_work *w)
+{
+	size_t n = (size_t)MODEL_CONTEXTS * w->head.tokens;
+	uint32_t *all = counts_of(w, MODEL_CLASSES_MAX, 0);
+	memcpy(all, w->counts, n * sizeof *all);
+	for (unsigned k = 1; k < MODEL_CLASSES_MAX; k++)
+		for (size_t i = 0; i < n; i++)
+			all[i] += w->counts[k * n + i];
 }
 
 enum tf_err
 model_classes_choose(struct model_work *w)
 {
 	struct logs g;
-	uint64_t other;
 	logs_init(&g);
 	w->head.classes = 1;
-	uint64_t cost = tables_build(w, &g, 1, &w->tables);
-	if ((uint64_t)w->grid->rows * w->grid->slots < CLASSES_VALUES)
-		return TF_OK;
-	TF_TRY(try_classes(w, &g, &other));
-	if (other < cost) {
-		w->head.classes = MODEL_CLASSES_MAX;
-		w->tables = w->other;
+	if ((uint64_t)w->grid->rows * w->grid->slots < CLASSES_VALUES) {
+		counts_fill(w, 1);
+		tables_build(w, &g, 0, 1, &w->tables);
 		return TF_OK;
 	}
+	TF_TRY(rows_class(w, &g));
+	counts_fill(w, MODEL_CLASSES_MAX);
+	counts_join(w);
+	uint64_t one = tables_build(w, &g, MODEL_CLASSES_MAX, 1, &w->other);
+	/* with classes, each row says its own: two bits */
+	uint64_t many = tables_build(w, &g, 0, MODEL_CLASSES_MAX, &w->tables) + (uint64_t)w->grid->rows * 2 * LOG_ONE;
+	if (many < one) {
+		w->head.classes = MODEL_CLASSES_MAX;
+		return TF_OK;
+	}
+	w->tables = w->other;
 	for (uint32_t r = 0; r < w->grid->rows; r++)
 		w->rows[r].class = 0;
 	return TF_OK;

@@ -13,16 +13,21 @@
 #define MODEL_TOKENS_MAX    248 /* 124 magnitudes below 2^32, either sign */
 #define MODEL_LOG2_MIN      8   /* states of a table */
 #define MODEL_LOG2_MAX      12
+#define MODEL_SHIFT_MIN     6
 #define MODEL_LEVELS        26
 #define MODEL_DAY_MAX       1440 /* slots of a day that the model remembers */
 #define MODEL_MAGNITUDE_MAX (((uint64_t)1 << 32) - 1)
 #define MODEL_PAD           8 /* bytes after the last row, so that a load may reach past it */
 #define MODEL_PLAIN_LOG2    1 /* chunks of 32 slots in the rows kept plain */
 
-/* Weights of the expected level, in sixteenths: token before, same slot of days before, running mean. */
-#define MODEL_WEIGHT_LAST 8
-#define MODEL_WEIGHT_SLOT 5
-#define MODEL_WEIGHT_MEAN 3
+/* The expected level: half the token before, a quarter each the mean of the same slot of days before and the running
+ * mean; times 4, in 1/256 tokens. */
+static inline uint32_t
+model_expect(uint32_t last, uint32_t slot, uint32_t mean)
+{
+	return 2 * last + slot + mean;
+}
+
 /* Both means move a quarter of the way to each new token. */
 #define MODEL_RATE 2
 

@@ -6,22 +6,25 @@
 #include "base/mem.h"
 #include "codec_model.h"
 
-#define LANES         4
-#define CONTEXT_SHIFT 20
+#define LANES 4
 /* Lanes live in registers only where every loop over them is unrolled. */
 #define UNROLL _Pragma("GCC unroll 4")
 
-/* What a state tells: token 0-7, state bits 8-11, raw bits 12-16, next state less its bits 17-28. */
+/* What a state tells: raw bits 0-7, token 8-15, next state less its bits 16-27, bits of that 28-31. */
 typedef uint32_t model_entry;
+
+struct model_value {
+	int64_t base;
+	uint64_t mask; /* of the raw bits */
+};
 
 struct codec_model {
 	struct model_head head;
 	struct codec_list kinds;
-	uint32_t weight_last, weight_slot, weight_mean; /* scaled so that CONTEXT_SHIFT gives the context */
-	bool pairs;                                     /* two values fit one load of bits */
+	bool pairs; /* two values fit one load of bits */
 	bool bmi2;
 	uint32_t offset[MODEL_CLASSES_MAX][MODEL_CONTEXTS]; /* of a context's table, in entries */
-	int64_t base[256];
+	struct model_value values[256];
 	model_entry entries[];
 };
 
@@ -31,7 +34,6 @@ struct lane {
 	const uint32_t *offset;
 	int64_t *out;
 	uint32_t state, last, mean; /* last and mean: tokens in 1/256 */
-	model_entry entry;
 };
 
 static void
@@ -43,11 +45,11 @@ entries_build(model_entry *out, const uint16_t *frequency, const struct model_he
 	model_spread(frequency, h->tokens, h->log2, token);
 	memcpy(next, frequency, h->tokens * sizeof *next);
 	for (unsigned t = 0; t < h->tokens; t++)
-		fixed[t] = t | model_token_bits(t >= h->zero ? t - h->zero : h->zero - t) << 12;
+		fixed[t] = t << 8 | model_token_bits(t >= h->zero ? t - h->zero : h->zero - t);
 	for (uint32_t i = 0; i < size; i++) {
 		unsigned t = token[i], x = next[t]++;
 		unsigned bits = h->log2 - 31 + (unsigned)__builtin_clz(x);
-		out[i] = fixed[t] | bits << 8 | ((x << bits) - size) << 17;
+		out[i] = fixed[t] | ((x << bits) - size) << 16 | bits << 28;
 	}
 }
 
@@ -61,8 +63,8 @@ head_take(struct tf_cur *c, struct model_head *h)
 	h->tokens = tf_cur_u8(c);
 	h->start = tf_cur_u8(c);
 	uint64_t day = tf_cur_varint(c);
-	if (c->bad || h->log2 < MODEL_LOG2_MIN || h->log2 > MODEL_LOG2_MAX || h->shift < 8 || h->shift > 16 ||
-	    day > MODEL_DAY_MAX)
+	if (c->bad || h->log2 < MODEL_LOG2_MIN || h->log2 > MODEL_LOG2_MAX || h->shift < MODEL_SHIFT_MIN ||
+	    h->shift > 16 || day > MODEL_DAY_MAX)
 		return TF_CORRUPT;
 	h->day = (uint32_t)day;
 	if (!h->classes || h->classes > MODEL_CLASSES_MAX || !h->tokens || h->tokens > MODEL_TOKENS_MAX)
@@ -70,7 +72,7 @@ head_take(struct tf_cur *c, struct model_head *h)
 	if (h->zero >= h->tokens || h->start >= h->tokens || h->zero > 123 || h->tokens - h->zero > 124)
 		return TF_CORRUPT;
 	/* no context beyond the last */
-	return (h->tokens - 1) * 4096u >> h->shift < MODEL_CONTEXTS ? TF_OK : TF_CORRUPT;
+	return (h->tokens - 1) * 1024u >> h->shift < MODEL_CONTEXTS ? TF_OK : TF_CORRUPT;
 }
 
 static enum tf_err
@@ -80,16 +82,15 @@ model_build(const struct model_head *h, const struct model_tables *t, struct cod
 	if (!m)
 		return TF_NO_MEMORY;
 	m->head = *h;
-	m->weight_last = MODEL_WEIGHT_LAST << (CONTEXT_SHIFT - h->shift);
-	m->weight_slot = MODEL_WEIGHT_SLOT << (CONTEXT_SHIFT - h->shift);
-	m->weight_mean = MODEL_WEIGHT_MEAN << (CONTEXT_SHIFT - h->shift);
 	unsigned top = model_token_bits(h->zero), above = model_token_bits(h->tokens - 1 - h->zero);
 	m->pairs = 2 * (h->log2 + (above > top ? above : top)) <= 57;
 #if defined(__x86_64__)
-	m->bmi2 = __builtin_cpu_supports("bmi2");
+	m->bmi2 = __builtin_cpu_supports("bmi2"); /* lzcnt is older than it in every processor */
 #endif
-	for (unsigned i = 0; i < 256; i++)
-		m->base[i] = i < h->tokens ? model_token_base(i, h->zero) : 0;
+	for (unsigned i = 0; i < h->tokens; i++) {
+		unsigned raw = model_token_bits(i >= h->zero ? i - h->zero : h->zero - i);
+		m->values[i] = (struct model_value){model_token_base(i, h->zero), ((uint64_t)1 << raw) - 1};
+	}
 	for (unsigned k = 0; k < h->classes; k++)
 		for (unsigned i = 0; i < MODEL_CONTEXTS; i++)
 			m->offset[k][i] = (uint32_t)t->map[k][i] << h->log2;
@@ -130,29 +131,29 @@ codec_model_free(struct codec_model **m)
 	*m = NULL;
 }
 
-/* The lane's next bits, 57 at least. */
+#define SENTINEL ((uint64_t)1 << 63)
+
+/* The lane's next 57 bits, and on top a sentinel by whose place one sees how many were used. */
 static inline uint64_t
 lane_bits(struct lane *l)
 {
 	l->bit = l->bit < l->size ? l->bit : l->size;
-	return codec_load64(l->p + (l->bit >> 3)) >> (l->bit & 7);
+	return codec_load64(l->p + (l->bit >> 3)) >> (l->bit & 7) | SENTINEL;
 }
 
 /* One token and its raw bits: where the time goes. slot is the level expected from the days before. */
 static inline void
 lane_step(const struct codec_model *m, struct lane *l, uint32_t slot, uint64_t *w, int64_t *out)
 {
-	uint32_t known = slot * m->weight_slot + l->mean * m->weight_mean;
-	model_entry e = m->entries[l->offset[(known + l->last * m->weight_last) >> CONTEXT_SHIFT] + l->state];
-	unsigned bits = e >> 8 & 15, raw = e >> 12 & 31, token = e & 255;
-	*out = m->base[token] + (int64_t)(*w & (((uint64_t)1 << raw) - 1));
-	*w >>= raw;
-	l->state = (e >> 17) + (uint32_t)(*w & (((uint64_t)1 << bits) - 1));
-	*w >>= bits;
-	l->bit += raw + bits;
-	l->last = token << 8;
+	uint32_t context = model_expect(l->last, slot, l->mean) >> m->head.shift;
+	model_entry e = m->entries[l->offset[context] + l->state];
+	const struct model_value *v = &m->values[e >> 8 & 255];
+	*out = v->base + (int64_t)(*w & v->mask);
+	*w >>= e & 63;
+	l->state = (uint32_t)((e >> 16 & 0xfff) + (*w & (((uint64_t)1 << (e >> 28)) - 1)));
+	*w >>= e >> 28;
+	l->last = e & 0xff00;
 	l->mean += (uint32_t)((int32_t)(l->last - l->mean) >> MODEL_RATE);
-	l->entry = e;
 }
 
 /* A slot of the first day for each lane, or of none (keep false); steps times. */
@@ -173,6 +174,9 @@ lanes_first(const struct codec_model *m, struct lane *l, unsigned count, unsigne
 				slot[k][at + j] = (uint16_t)l[k].last;
 		}
 	}
+	UNROLL
+	for (unsigned k = 0; k < count; k++)
+		l[k].bit += (unsigned)__builtin_clzll(w[k]);
 }
 
 static inline __attribute__((always_inline)) void
@@ -192,6 +196,9 @@ lanes_later(const struct codec_model *m, struct lane *l, unsigned count, unsigne
 			slot[k][i + j] = (uint16_t)(was + (uint32_t)((int32_t)(l[k].last - was) >> MODEL_RATE));
 		}
 	}
+	UNROLL
+	for (unsigned k = 0; k < count; k++)
+		l[k].bit += (unsigned)__builtin_clzll(w[k]);
 }
 
 /* The rows of all lanes; count and steps are constants at each call. */
@@ -240,7 +247,7 @@ lanes_choose(const struct codec_model *m, struct lane *lanes, unsigned count, ui
 }
 
 #if defined(__x86_64__)
-__attribute__((target("bmi,bmi2"))) static void
+__attribute__((target("bmi,bmi2,lzcnt"))) static void
 lanes_run_bmi2(const struct codec_model *m, struct lane *lanes, unsigned count, uint32_t slots)
 {
 	lanes_choose(m, lanes, count, slots);
@@ -253,12 +260,11 @@ lanes_run_any(const struct codec_model *m, struct lane *lanes, unsigned count, u
 	lanes_choose(m, lanes, count, slots);
 }
 
-/* The bits for the state after the last token are not stored. */
+/* The bits for the state after the last token, a state's at most, are not stored. */
 static enum tf_err
-lane_check(const struct lane *l)
+lane_check(const struct codec_model *m, const struct lane *l)
 {
-	uint64_t used = l->bit - (l->entry >> 8 & 15);
-	return (used + 7) / 8 == l->size / 8 ? TF_OK : TF_CORRUPT;
+	return l->bit <= l->size + m->head.log2 && l->size <= l->bit + 7 ? TF_OK : TF_CORRUPT;
 }
 
 /* What a row of kind SHAPED holds before its bits. */
@@ -315,7 +321,7 @@ queue_run(const struct meter_decoder *d, struct queue *q)
 		lanes_run_any(d->model, q->lanes, q->n, d->slots);
 	enum tf_err e = TF_OK;
 	for (unsigned k = 0; k < q->n; k++) {
-		e = e ? e : lane_check(&q->lanes[k]);
+		e = e ? e : lane_check(d->model, &q->lanes[k]);
 		if (q->shapes[k].flags)
 			shape_undo(&q->shapes[k], q->out[k], d->slots);
 	}

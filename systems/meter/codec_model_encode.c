@@ -4,8 +4,9 @@
 
 #include "base/mem.h"
 
-#define WALKS 4    /* rows coded side by side: a state waits for the one before */
-#define SMALL 8192 /* values or bytes: a smaller block may not earn its tables back */
+#define UNROLL _Pragma("GCC unroll 4")
+#define WALKS  4    /* rows coded side by side: a state waits for the one before */
+#define SMALL  8192 /* values or bytes: a smaller block may not earn its tables back */
 
 /* Coding a token from state x (2^log2 and up): bits = (x + bits_from) >> 16; the low bits go out; the next state is
  * next[(x >> bits) + first]. */
@@ -76,32 +77,41 @@ struct walk {
 };
 
 /* The states of some rows, last to first. The last token needs no bits: any state that shows it will do. */
-static void
+static inline __attribute__((always_inline)) void
 walks_run(const struct model_work *w, const struct coding *c, struct walk *walks, unsigned count)
 {
 	unsigned tokens = w->head.tokens;
 	uint32_t last = w->grid->slots - 1;
+	struct walk l[WALKS];
+	UNROLL
+	for (unsigned k = 0; k < count; k++)
+		l[k] = walks[k];
 	for (unsigned k = 0; k < count; k++) {
-		struct walk *a = &walks[k];
+		struct walk *a = &l[k];
 		unsigned table = a->map[a->context[last]];
 		struct token_code code = c->codes[table * tokens + a->token[last]];
 		uint32_t bits = (code.bits_from + (1u << 15)) >> 16;
 		a->state = state_next(w, c, table, code, (bits << 16) - code.bits_from, bits);
 		a->bits[last] = 0;
 	}
-	for (uint32_t i = last; i-- > 0;)
+	for (uint32_t i = last; i-- > 0;) {
+		UNROLL
 		for (unsigned k = 0; k < count; k++) {
-			struct walk *a = &walks[k];
+			struct walk *a = &l[k];
 			unsigned table = a->map[a->context[i]];
 			struct token_code code = c->codes[table * tokens + a->token[i]];
 			uint32_t x = a->state, bits = (x + code.bits_from) >> 16;
 			a->bits[i] = bits << 24 | (x & ((1u << bits) - 1));
 			a->state = state_next(w, c, table, code, x, bits);
 		}
+	}
+	UNROLL
+	for (unsigned k = 0; k < count; k++)
+		walks[k] = l[k];
 }
 
 static void
-row_bits(const struct model_work *w, const struct walk *walk, uint32_t row, struct tf_buf *out)
+row_bits(struct model_work *w, const struct walk *walk, uint32_t row, struct tf_buf *out)
 {
 	const struct model_head *h = &w->head;
 	uint32_t slots = w->grid->slots;
@@ -109,6 +119,7 @@ row_bits(const struct model_work *w, const struct walk *walk, uint32_t row, stru
 	uint8_t *start = tf_buf_room(out, (size_t)slots * 6 + 16), *p = start;
 	if (!p)
 		return;
+	const int64_t *shaped = model_row_shape(w, row);
 	uint64_t acc = walk->state & ((1u << h->log2) - 1);
 	unsigned held = h->log2;
 	for (uint32_t i = 0; i < slots; i++) {
@@ -117,7 +128,8 @@ row_bits(const struct model_work *w, const struct walk *walk, uint32_t row, stru
 		acc >>= held & ~7u;
 		held &= 7;
 		unsigned raw = w->raw_bits[w->token[at + i]], bits = walk->bits[i] >> 24;
-		acc |= (uint64_t)w->raw[at + i] << held | (uint64_t)(walk->bits[i] & 0xffffff) << (held + raw);
+		acc |= (uint64_t)(shaped[i] - w->base[w->token[at + i]]) << held | (uint64_t)(walk->bits[i] & 0xffffff)
+											   << (held + raw);
 		held += raw + bits;
 	}
 	codec_store64(p, acc);
@@ -260,8 +272,7 @@ work_init(struct model_work *w)
 	w->shaped = tf_malloc(w->grid->slots * sizeof *w->shaped + 1);
 	w->token = tf_malloc(cells + 1);
 	w->context = tf_malloc(cells + 1);
-	w->raw = tf_malloc(cells * sizeof *w->raw + 1);
-	return w->rows && w->lengths && w->shaped && w->token && w->context && w->raw ? TF_OK : TF_NO_MEMORY;
+	return w->rows && w->lengths && w->shaped && w->token && w->context ? TF_OK : TF_NO_MEMORY;
 }
 
 static void
@@ -272,7 +283,6 @@ work_free(struct model_work *w)
 	tf_free(w->shaped);
 	tf_free(w->token);
 	tf_free(w->context);
-	tf_free(w->raw);
 	tf_free(w->counts);
 	tf_free(w);
 }
@@ -290,7 +300,7 @@ block_encode(struct model_work *w, struct tf_buf *out)
 	struct tf_buf body;
 	TF_TRY(work_init(w));
 	model_rows_plan(w);
-	w->counts = tf_malloc((size_t)MODEL_CLASSES_MAX * MODEL_CONTEXTS * w->head.tokens * sizeof *w->counts);
+	w->counts = tf_malloc((size_t)(MODEL_CLASSES_MAX + 1) * MODEL_CONTEXTS * w->head.tokens * sizeof *w->counts);
 	if (!w->counts)
 		return TF_NO_MEMORY;
 	for (uint32_t r = 0; r < w->grid->rows; r++)

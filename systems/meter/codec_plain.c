@@ -98,10 +98,10 @@ codec_row_is_zero(const struct meter_grid *grid, uint32_t row)
 	const int64_t *v = grid->values + (size_t)row * grid->slots;
 	if (grid->skip && grid->skip[row])
 		return true;
-	int64_t any = 0;
 	for (uint32_t i = 0; i < grid->slots; i++)
-		any |= v[i];
-	return !any;
+		if (v[i])
+			return false;
+	return true;
 }
 
 static unsigned

@@ -133,8 +133,8 @@ model_rows_plan(struct model_work *w)
 	}
 	h->zero = zero;
 	h->tokens = zero + top + 1;
-	h->shift = 8;
-	while ((h->tokens - 1) * 4096 >> h->shift >= MODEL_CONTEXTS)
+	h->shift = MODEL_SHIFT_MIN;
+	while ((h->tokens - 1) * 1024 >> h->shift >= MODEL_CONTEXTS)
 		h->shift++;
 	for (unsigned t = 0; t < h->tokens; t++) {
 		w->base[t] = model_token_base(t, h->zero);
@@ -155,14 +155,12 @@ model_row_tokens(struct model_work *w, uint32_t row)
 	uint32_t last = (uint32_t)h->start << 8, mean = last;
 	const int64_t *shaped = model_row_shape(w, row);
 	for (uint32_t i = 0, s = 0; i < slots; i++) {
-		int64_t v = shaped[i];
 		bool first = i < day;
 		uint32_t expected = first ? mean : slot[s];
-		uint32_t level = expected * MODEL_WEIGHT_SLOT + mean * MODEL_WEIGHT_MEAN + last * MODEL_WEIGHT_LAST;
-		unsigned token = token_of(h, v);
+		uint32_t level = model_expect(last, expected, mean);
+		unsigned token = token_of(h, shaped[i]);
 		w->token[at + i] = (uint8_t)token;
 		w->context[at + i] = (uint8_t)(level >> h->shift);
-		w->raw[at + i] = (uint32_t)(v - w->base[token]);
 		last = token << 8;
 		mean += (uint32_t)((int32_t)(last - mean) >> MODEL_RATE);
 		if (h->day)
