@@ -31,7 +31,7 @@ tf_buf_room(struct tf_buf *b, size_t n)
 {
 	if (b->err)
 		return NULL;
-	if (n > b->cap - b->n) {
+	if (!b->p || n > b->cap - b->n) {
 		size_t want;
 		if (__builtin_add_overflow(b->n, n, &want) || (b->max && want > b->max)) {
 			b->err = TF_TOO_LARGE;

@@ -128,6 +128,8 @@ put_months(struct meter_catalog *c, struct month_change *m, size_t n, struct tf_
 enum tf_err
 meter_catalog_days(struct meter_catalog *c, struct meter_day_change *changes, size_t count, struct tf_fault *f)
 {
+	if (!count)
+		return TF_OK;
 	qsort(changes, count, sizeof *changes, by_date);
 	for (size_t i = 0; i < count; i++) {
 		const struct meter_day *d = &changes[i].now;

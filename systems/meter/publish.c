@@ -182,7 +182,8 @@ add_group(struct gather *g, const struct meter_group *group)
 static enum tf_err
 group_slices(struct gather *g, struct tf_fault *f)
 {
-	qsort(g->slices, g->slice_count, sizeof *g->slices, by_block);
+	if (g->slice_count)
+		qsort(g->slices, g->slice_count, sizeof *g->slices, by_block);
 	for (size_t i = 0, end; i < g->slice_count; i = end) {
 		const struct meter_slice *sl = &g->slices[i];
 		for (end = i + 1;
@@ -282,10 +283,9 @@ commit(struct meter_store *s, struct gather *g, struct meter_step *st, const str
 	return e;
 }
 
-enum tf_err
-meter_publish(void *ctx, const struct tf_flow_event *events, size_t count, uint64_t next, struct tf_fault *f)
+static enum tf_err
+publish(struct meter_store *s, const struct tf_flow_event *events, size_t count, uint64_t next, struct tf_fault *f)
 {
-	struct meter_store *s = ctx;
 	struct gather g = {.s = s};
 	struct meter_step st = {0};
 	enum tf_err e = gather(&g, events, count, f);
@@ -296,4 +296,16 @@ meter_publish(void *ctx, const struct tf_flow_event *events, size_t count, uint6
 	meter_step_release(&st);
 	gather_release(&g);
 	return e ? e : meter_store_sweep(s, f);
+}
+
+enum tf_err
+meter_publish(void *ctx, const struct tf_flow_event *events, size_t count, uint64_t next, struct tf_fault *f)
+{
+	struct meter_store *s = ctx;
+	if (s->lock)
+		pthread_mutex_lock(s->lock);
+	enum tf_err e = publish(s, events, count, next, f);
+	if (s->lock)
+		pthread_mutex_unlock(s->lock);
+	return e;
 }

@@ -54,6 +54,7 @@ main(int argc, char **argv)
 			sink += sum;
 		}
 	tf_time plain = tf_os_ticks(os);
+	(void)sink;
 	printf("three registers and demand: %.2f G readings/s; plain sum: %.2f G readings/s; %u spans, %lld Wh, %lld "
 	       "W\n",
 	       rate(bill - began, rounds), rate(plain - bill, rounds), table.span_count,
