@@ -11,6 +11,9 @@ static const struct tf_param params[] = {
 	{"now", TF_PARAM_TEXT, false, "TIME", NULL, 0, 0, "decide as of this time (the clock)"},
 	{"warm-days", TF_PARAM_INT, false, "N", "7", 0, 3650, "local days that stay hot"},
 	{"cold-months", TF_PARAM_INT, false, "N", "13", 1, 1200, "months that stay warm"},
+	{"return-days", TF_PARAM_INT, false, "N", "5", 1, 7,
+	 "days of the last 7 on which a cold month was read, to come back"},
+	{"counters", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "on stderr: how often each cold month was read in 7 days"},
 	{"dry-run", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "move nothing, only tell what lies where"},
 	METER_PARAM_JSON,
 	{0},
@@ -83,17 +86,41 @@ print_table(const struct row *rows, int count, const struct meter_tier_report *m
 			       moved->moved[i].readings, moved->moved[i].bytes_before, moved->moved[i].bytes_after);
 }
 
+/* What the rule of the way back counts: on how many days, and how often, a bucket's cold month was read. */
+static enum tf_err
+print_counters(struct meter_store *s, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(
+		s->catalog.db,
+		"SELECT bucket, month, count(*), sum(opened), max(day) FROM access GROUP BY 1, 2 ORDER BY 1, 2", &q,
+		f));
+	enum tf_err e;
+	while (!(e = tf_stmt_step(q, f))) {
+		char month[16], day[16];
+		fprintf(stderr, "bucket %" PRId64 ", %s: read on %" PRId64 " days, %" PRId64 " times, last on %s\n",
+			tf_stmt_get_i64(q, 0), tf_month_format((int32_t)tf_stmt_get_i64(q, 1), month),
+			tf_stmt_get_i64(q, 2), tf_stmt_get_i64(q, 3),
+			tf_date_format((int32_t)tf_stmt_get_i64(q, 4), day));
+	}
+	tf_stmt_free(&q);
+	return e == TF_END ? TF_OK : e;
+}
+
 static enum tf_err
 tier(struct meter_cli *cli, const struct tf_args *a, struct meter_tier_report *moved, struct meter_sizes *z,
      struct tf_fault *f)
 {
-	struct meter_tier_rule rule = {(int32_t)tf_args_int(a, "warm-days"), (int32_t)tf_args_int(a, "cold-months"), 5};
+	struct meter_tier_rule rule = {(int32_t)tf_args_int(a, "warm-days"), (int32_t)tf_args_int(a, "cold-months"),
+				       (int32_t)tf_args_int(a, "return-days")};
 	tf_time now;
 	bool dry = tf_args_flag(a, "dry-run");
 	TF_TRY(meter_cli_time(cli, a, "now", "UTC", tf_os_now(cli->os), &now, f));
 	struct meter_store *s;
 	TF_TRY(meter_cli_open(cli, a, !dry, &s, f));
-	enum tf_err e = dry ? TF_OK : meter_tier_move(s, &rule, now, moved, f);
+	enum tf_err e = tf_args_flag(a, "counters") ? print_counters(s, f) : TF_OK;
+	if (!e && !dry)
+		e = meter_tier_move(s, &rule, now, moved, f);
 	if (!e)
 		e = meter_sizes(s, z, f);
 	meter_store_close(&s);

@@ -233,11 +233,24 @@ meter_cold_restore(struct meter_store *s, const char *stem, struct meter_tier_mo
 	return e ? e : meter_store_sweep(s, f);
 }
 
+/* Counters older than the week that the rule looks at. */
+static enum tf_err
+forget(struct meter_store *s, int32_t before, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db, "DELETE FROM access WHERE day<=?", &q, f));
+	tf_stmt_i64(q, 1, before);
+	enum tf_err e = tf_stmt_run(q, f);
+	tf_stmt_free(&q);
+	return e;
+}
+
 enum tf_err
 meter_cold_return(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now,
 		  struct meter_tier_moved *moved, struct tf_fault *f)
 {
 	int32_t today = (int32_t)(now / TF_DAY);
+	TF_TRY(forget(s, today - 7, f));
 	for (;;) {
 		struct tf_stmt *q;
 		TF_TRY(tf_sql_prepare(s->catalog.db,
