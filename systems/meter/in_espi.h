@@ -66,7 +66,7 @@ struct in_espi {
 static inline struct tf_str
 in_espi_text(const struct in_espi_entry *e, struct in_espi_str s)
 {
-	return tf_str_n((const char *)e->text.p + s.at, s.n);
+	return s.n ? tf_str_n((const char *)e->text.p + s.at, s.n) : tf_str_n("", 0);
 }
 
 void in_espi_entry_release(struct in_espi_entry *e);
