@@ -281,7 +281,7 @@ gorilla_encode(const struct way *w, const struct block *b, struct tf_buf *out)
 	for (uint32_t r = 0; r < b->rows; r++) {
 		struct gorilla g = {0, 64, 64};
 		for (uint32_t i = 0; i < b->slots; i++)
-			gorilla_put(&g, &bits, (double)b->values[(size_t)r * b->slots + i]);
+			gorilla_put(&g, &bits, (double)b->values[(size_t)r * b->slots + i] / w->option);
 	}
 	out->n += (bits.at + 7) / 8;
 }
@@ -293,7 +293,7 @@ gorilla_decode(const struct way *w, const struct tf_buf *in, const struct block 
 	for (uint32_t r = 0; r < like->rows; r++) {
 		struct gorilla g = {0, 64, 64};
 		for (uint32_t i = 0; i < like->slots; i++)
-			*out++ = (int64_t)gorilla_take(&g, &bits);
+			*out++ = llrint(gorilla_take(&g, &bits) * w->option);
 	}
 }
 
@@ -357,7 +357,8 @@ static const struct way ways[] = {
 	{"zstd -3, 32 bit", zstd_encode, zstd_decode, 3, 4},
 	{"zstd -19, 16 bit", zstd_encode, zstd_decode, 19, 2},
 	{"zstd -19, 32 bit", zstd_encode, zstd_decode, 19, 4},
-	{"Gorilla, doubles", gorilla_encode, gorilla_decode, 0, 0},
+	{"Gorilla, doubles of Wh", gorilla_encode, gorilla_decode, 1, 0},
+	{"Gorilla, doubles of kWh", gorilla_encode, gorilla_decode, 1000, 0},
 	{"zigzag delta, packed a day", delta_encode, delta_decode, 0, 0},
 	{"memcpy of 64 bit", copy_encode, copy_decode, 0, 0},
 };

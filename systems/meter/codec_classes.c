@@ -15,7 +15,7 @@
 #define CLASSES_VALUES 32768 /* fewer values than this are one class */
 /* Bits that a table and each token in it take in the head, about. */
 #define TABLE_BITS 8
-#define TOKEN_BITS 3
+#define TOKEN_BITS 7 /* more than they take: fewer tables open faster */
 
 struct logs {
 	uint32_t fraction[257]; /* log2(1 + i / 256) in LOG_ONE */

@@ -6,7 +6,7 @@
 
 #define UNROLL _Pragma("GCC unroll 4")
 #define WALKS  4    /* rows coded side by side: a state waits for the one before */
-#define SMALL  8192 /* values or bytes: a smaller block may not earn its tables back */
+#define SMALL  8192 /* values or bytes: a smaller block may be smaller plain */
 
 /* Coding a token from state x (2^log2 and up): bits = (x + bits_from) >> 16; the low bits go out; the next state is
  * next[(x >> bits) + first]. */
@@ -328,11 +328,12 @@ codec_model_encode(const struct meter_grid *grid, struct tf_buf *out)
 	w->grid = grid;
 	enum tf_err e = block_encode(w, out);
 	work_free(w);
-	if (e || (out->n - before >= SMALL && (uint64_t)grid->rows * grid->slots >= SMALL))
+	size_t cells = (size_t)grid->rows * grid->slots, n = out->n - before;
+	if (e || (n >= SMALL && cells >= SMALL && n < 4 * cells))
 		return e;
-	tf_buf_init(&plain, out->n - before);
+	tf_buf_init(&plain, n);
 	e = codec_plain_encode(grid, &plain);
-	if (!e && plain.n < out->n - before) {
+	if (!e && plain.n < n) {
 		out->n = before;
 		tf_buf_put(out, plain.p, plain.n);
 	}

@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "codec.h"
 #include "reading.h"
@@ -75,6 +77,14 @@ assert_decodes(const struct meter_grid *g, struct tf_str bytes)
 			assert_int_equal(row[i], g->skip && g->skip[r] ? 0 : g->values[(size_t)r * g->slots + i]);
 	}
 	tf_free(row);
+	int64_t *all = tf_malloc(((size_t)g->rows * g->slots + 1) * sizeof *all);
+	uint32_t half = g->rows / 2;
+	assert_int_equal(meter_decoder_rows(d, half, g->rows - half, all + (size_t)half * g->slots), TF_OK);
+	assert_int_equal(meter_decoder_rows(d, 0, half, all), TF_OK);
+	for (size_t i = 0; i < (size_t)g->rows * g->slots; i++)
+		assert_int_equal(all[i], g->skip && g->skip[i / g->slots] ? 0 : g->values[i]);
+	assert_int_equal(meter_decoder_rows(d, half, g->rows - half + 1, all), TF_INVALID);
+	tf_free(all);
 	meter_decoder_free(&d);
 	assert_null(d);
 }
@@ -252,7 +262,7 @@ static void
 decode_hostile(const uint8_t *p, size_t n, uint32_t rows, uint32_t slots)
 {
 	uint8_t *copy = malloc(n ? n : 1);
-	int64_t *row = malloc(slots * sizeof *row);
+	int64_t *row = malloc(slots * sizeof *row), *all = malloc((size_t)rows * slots * sizeof *all);
 	struct meter_decoder *d = NULL;
 	memcpy(copy, p, n);
 	enum tf_err e = meter_decoder_open(tf_str_n(copy, n), rows, slots, &d, NULL);
@@ -261,9 +271,14 @@ decode_hostile(const uint8_t *p, size_t n, uint32_t rows, uint32_t slots)
 		enum tf_err re = meter_decoder_row(d, r, row);
 		assert_true(re == TF_OK || re == TF_CORRUPT);
 	}
+	if (!e) {
+		enum tf_err re = meter_decoder_rows(d, 0, rows, all);
+		assert_true(re == TF_OK || re == TF_CORRUPT);
+	}
 	if (!e)
 		meter_decoder_free(&d);
 	free(row);
+	free(all);
 	free(copy);
 }
 
@@ -271,7 +286,7 @@ static void
 truncated_blocks_are_refused(void **state)
 {
 	for (size_t c = 0; c < CODEC_COUNT; c++) {
-		struct meter_grid g = grid_new(6, 96, 48);
+		struct meter_grid g = grid_new(12, 200, 48);
 		fill_homes(&g, 8);
 		struct tf_buf out;
 		tf_buf_init(&out, 0);
@@ -279,13 +294,14 @@ truncated_blocks_are_refused(void **state)
 		for (size_t n = 0; n < out.n; n++) {
 			struct meter_decoder *d = NULL;
 			struct tf_fault f = {0};
-			assert_int_equal(meter_decoder_open(tf_str_n(out.p, n), 6, 96, &d, &f), TF_CORRUPT);
+			assert_int_equal(meter_decoder_open(tf_str_n(out.p, n), 12, 200, &d, &f), TF_CORRUPT);
 			assert_null(d);
 			assert_int_equal(f.code, TF_CORRUPT);
 		}
+		assert_int_equal(out.p[0], codecs[c]);
 		tf_buf_u8(&out, 0);
 		struct meter_decoder *d = NULL;
-		assert_int_equal(meter_decoder_open(tf_buf_view(&out), 6, 96, &d, NULL), TF_CORRUPT);
+		assert_int_equal(meter_decoder_open(tf_buf_view(&out), 12, 200, &d, NULL), TF_CORRUPT);
 		tf_buf_release(&out);
 		grid_free(&g);
 	}
@@ -296,14 +312,15 @@ flipped_bits_never_hurt(void **state)
 {
 	uint64_t seed = 9;
 	for (size_t c = 0; c < CODEC_COUNT; c++) {
-		struct meter_grid g = grid_new(5, 100, 48);
+		struct meter_grid g = grid_new(12, 200, 48);
 		fill_homes(&g, 10);
 		struct tf_buf out;
 		tf_buf_init(&out, 0);
 		assert_int_equal(meter_codec_encode(codecs[c], &g, &out), TF_OK);
+		assert_int_equal(out.p[0], codecs[c]);
 		for (size_t bit = 0; bit < out.n * 8; bit++) {
 			out.p[bit / 8] ^= (uint8_t)(1 << bit % 8);
-			decode_hostile(out.p, out.n, 5, 100);
+			decode_hostile(out.p, out.n, 12, 200);
 			out.p[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		}
 		for (int i = 0; i < 2000; i++) {
@@ -344,28 +361,142 @@ memory_running_out_is_reported(void **state)
 	}
 }
 
-static void
-coarse_meters_pay_for_their_steps_only(void **state)
+/* What meters count, besides homes. Sizes are bytes a value of a month of 60 rows, plain and model. */
+static int64_t
+solar(uint32_t i, int64_t home, uint64_t *seed)
 {
-	uint64_t seed = 12;
-	for (size_t c = 0; c < CODEC_COUNT; c++) {
-		struct meter_grid g = grid_new(40, 1440, 48);
-		for (size_t i = 0; i < 40 * 1440; i++)
-			cells(&g)[i] = 1000 * (int64_t)(draw(&seed) % 4);
-		assert_true(round_trip(codecs[c], &g) <= 40 * 1440 / 4 + 40 * 220);
+	uint32_t hour = i % 48 / 2;
+	int64_t sun = hour < 6 || hour > 18 ? 0 : (int64_t)(hour - 6) * (18 - hour) * 40;
+	return sun ? sun * (40 + (int64_t)(draw(seed) % 60)) / 100 : 0;
+}
+
+static int64_t
+net_metered(uint32_t i, int64_t home, uint64_t *seed)
+{
+	return home - solar(i, home, seed);
+}
+
+static int64_t
+whole_kwh(uint32_t i, int64_t home, uint64_t *seed)
+{
+	return draw(seed) % 1000 < (uint64_t)home % 1000 ? 1000 : 0;
+}
+
+static int64_t
+volts(uint32_t i, int64_t home, uint64_t *seed)
+{
+	return 230000 + (int64_t)(draw(seed) % 512);
+}
+
+static int64_t
+rare_events(uint32_t i, int64_t home, uint64_t *seed)
+{
+	return draw(seed) % 500 ? 0 : 5;
+}
+
+static int64_t
+noise(uint32_t i, int64_t home, uint64_t *seed)
+{
+	return (int64_t)(draw(seed) >> 11) - ((int64_t)1 << 52);
+}
+
+static int64_t
+coarse_steps(uint32_t i, int64_t home, uint64_t *seed)
+{
+	return 1000 * (int64_t)(draw(seed) % 4);
+}
+
+static void
+each_kind_of_meter_costs_what_it_says(void **state)
+{
+	static const struct {
+		int64_t (*value)(uint32_t i, int64_t home, uint64_t *seed);
+		double most[CODEC_COUNT];
+	} kinds[] = {
+		{solar, {1.5, 0.7}},          {net_metered, {1.6, 1.4}},  {whole_kwh, {0.2, 0.13}},
+		{volts, {1.25, 1.17}},        {rare_events, {0.1, 0.01}}, {noise, {6.7, 6.7}},
+		{coarse_steps, {0.28, 0.27}},
+	};
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+		uint64_t seed = 12;
+		struct meter_grid g = grid_new(60, 1440, 48);
+		fill_homes(&g, 14);
+		for (uint32_t i = 0; i < 60 * 1440; i++)
+			cells(&g)[i] = kinds[k].value(i % 1440, cells(&g)[i], &seed);
+		for (size_t c = 0; c < CODEC_COUNT; c++)
+			assert_true((double)round_trip(codecs[c], &g) <= kinds[k].most[c] * 60 * 1440);
 		grid_free(&g);
 	}
 }
 
 static void
+a_register_is_coded_by_its_steps(void **state)
+{
+	struct meter_grid g = grid_new(60, 1440, 48);
+	fill_homes(&g, 15);
+	size_t homes = round_trip(METER_CODEC_MODEL, &g);
+	for (uint32_t i = 0; i < 60 * 1440; i++)
+		cells(&g)[i] += i % 1440 ? cells(&g)[i - 1] : (int64_t)1 << 40;
+	assert_true(round_trip(METER_CODEC_MODEL, &g) <= homes * 105 / 100);
+	grid_free(&g);
+}
+
+static void
+a_wild_value_harms_its_own_row_only(void **state)
+{
+	struct meter_grid g = grid_new(60, 1440, 48);
+	fill_homes(&g, 16);
+	size_t before = round_trip(METER_CODEC_MODEL, &g);
+	cells(&g)[777] = METER_VALUE_MAX;
+	assert_true(round_trip(METER_CODEC_MODEL, &g) <= before + 1440);
+	grid_free(&g);
+}
+
+/* Rows of every kind in one block, and intervals of every length. */
+static void
+mixed_blocks_come_back(void **state)
+{
+	static const uint32_t days[] = {24, 48, 96, 288, 1440, 1441, 0};
+	uint64_t seed = 17;
+	for (size_t c = 0; c < CODEC_COUNT; c++)
+		for (size_t k = 0; k < sizeof days / sizeof *days; k++) {
+			uint32_t slots = days[k] ? days[k] * 3 + 5 : 333;
+			struct meter_grid g = grid_new(23, slots, 48);
+			fill_homes(&g, 18 + k);
+			g.slots_per_day = days[k];
+			for (size_t i = 0; i < (size_t)23 * slots; i++) {
+				uint32_t r = (uint32_t)(i / slots), at = (uint32_t)(i % slots);
+				int64_t v = cells(&g)[i];
+				int64_t of_kind[] = {v,
+						     -v,
+						     0,
+						     7,
+						     v * 10,
+						     solar(at, v, &seed),
+						     net_metered(at, v, &seed),
+						     volts(at, v, &seed),
+						     noise(at, v, &seed),
+						     -volts(at, v, &seed)};
+				cells(&g)[i] = of_kind[r % 10];
+			}
+			round_trip(codecs[c], &g);
+			grid_free(&g);
+		}
+}
+
+static void
 homes_take_no_more_than_promised(void **state)
 {
-	static const double bytes_per_value[] = {1.5, 1.3};
+	static const double month[CODEC_COUNT] = {1.4, 1.17}, day[CODEC_COUNT] = {1.45, 1.3};
 	for (size_t c = 0; c < CODEC_COUNT; c++) {
-		struct meter_grid g = grid_new(100, 1440, 48);
+		struct meter_grid g = grid_new(200, 1440, 48);
 		fill_homes(&g, 13);
 		size_t n = round_trip(codecs[c], &g);
-		assert_true((double)n <= bytes_per_value[c] * 100 * 1440);
+		assert_true((double)n <= month[c] * 200 * 1440);
+		g.slots = 48;
+		fill_homes(&g, 13);
+		n = round_trip(codecs[c], &g);
+		assert_true((double)n <= day[c] * 200 * 48);
 		grid_free(&g);
 	}
 }
@@ -385,7 +516,10 @@ main(void)
 		cmocka_unit_test(truncated_blocks_are_refused),
 		cmocka_unit_test(flipped_bits_never_hurt),
 		cmocka_unit_test(memory_running_out_is_reported),
-		cmocka_unit_test(coarse_meters_pay_for_their_steps_only),
+		cmocka_unit_test(each_kind_of_meter_costs_what_it_says),
+		cmocka_unit_test(a_register_is_coded_by_its_steps),
+		cmocka_unit_test(a_wild_value_harms_its_own_row_only),
+		cmocka_unit_test(mixed_blocks_come_back),
 		cmocka_unit_test(homes_take_no_more_than_promised),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
