@@ -89,3 +89,32 @@ for run in first second; do
 		head -3 "$dir/load.err" | sed 's/^/# /'
 	fi
 done
+
+if ! "$program" --help | grep -q '^  serve '; then
+	echo "skip - serve answers 202 after the sync (no verb serve)"
+	exit 0
+fi
+port=$((20000 + $$ % 20000))
+strace -f -y -s 64 -e trace=$calls -o "$dir/serve.trace" \
+	"$program" serve --data "$dir/served" --listen "127.0.0.1:$port" >"$dir/serve.out" 2>"$dir/serve.err" &
+server=$!
+for _ in $(seq 100); do
+	curl -s -o /dev/null "http://127.0.0.1:$port/" && break
+	read -r -t 0.1 <> <(:) || true
+done
+answers=""
+for day in 2025-04-01 2025-04-03 2025-04-05; do
+	wide $day >"$dir/post.csv"
+	answers="$answers$(curl -s -o "$dir/answer" -w '%{http_code} ' -H 'Content-Type: text/csv' -H "Idempotency-Key: $day" \
+		--data-binary @"$dir/post.csv" "http://127.0.0.1:$port/meter/v1/readings")"
+done
+# The tracer passes no signal on: the server is its child.
+kill -TERM $(ps -o pid= --ppid $server) 2>/dev/null
+wait $server
+server=""
+if [ "$answers" = "202 202 202 " ]; then
+	verdict "serve answers 202 after the sync that covers it" 0 "$dir/serve.trace" "^$dir/served/.*\\.log$" 'HTTP/1.1 202'
+else
+	echo "not ok - serve answers 202 after the sync that covers it"
+	echo "# answers: $answers$(head -c 200 "$dir/answer") $(tail -n 2 "$dir/serve.err")"
+fi

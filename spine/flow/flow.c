@@ -26,7 +26,7 @@ struct tf_flow {
 	atomic_bool worker_done;
 	enum tf_err worker_err;
 	struct tf_fault worker_fault;
-	uint64_t published;
+	_Atomic uint64_t published;
 	struct tf_fault broken;
 };
 
@@ -217,7 +217,10 @@ tf_flow_commit(struct tf_flow *w, struct tf_fault *f)
 		tf_fault(&why, TF_NO_MEMORY, "no memory for waiting events");
 		return fail(w, TF_NO_MEMORY, &why, f);
 	}
-	return w->waiting.bytes >= w->o.publish_bytes ? publish_start(w, f) : TF_OK;
+	if (w->waiting.bytes < w->o.publish_bytes)
+		return TF_OK;
+	/* Who does not want to wait is refused when the queue is full; a commit never waits for the worker. */
+	return w->o.wait ? publish_start(w, f) : tf_flow_tick(w, f);
 }
 
 enum tf_err
@@ -270,7 +273,9 @@ tf_flow_open(struct tf_os *os, struct tf_log *log, const struct tf_flow_ops *ops
 	*w = (struct tf_flow){.os = os, .log = log, .ops = ops, .state = state, .ctx = ctx, .o = *o};
 	w->o.publish_bytes = o->publish_bytes ? o->publish_bytes : 16u << 20;
 	w->o.queue_bytes = o->queue_bytes ? o->queue_bytes : 4 * w->o.publish_bytes;
-	enum tf_err e = ops->published(ctx, &w->published, f);
+	uint64_t published = 0;
+	enum tf_err e = ops->published(ctx, &published, f);
+	w->published = published;
 	if (!e)
 		e = replay_tail(w, f);
 	if (e) {

@@ -42,7 +42,7 @@ struct tf_flow_options {
 	uint32_t partition;
 	uint64_t publish_bytes; /* publish when this many event bytes wait; 0 means 16 MiB */
 	uint64_t queue_bytes;   /* bound of all waiting event bytes; 0 means 4 times publish_bytes */
-	bool wait;              /* at the bound: publish first instead of TF_OVERLOAD */
+	bool wait;              /* publish first, instead of TF_OVERLOAD at the bound */
 };
 
 /* Borrows os, log, ops, ctx and state until close. Replays and publishes the tail before it returns. */
@@ -51,7 +51,7 @@ enum tf_err tf_flow_open(struct tf_os *os, struct tf_log *log, const struct tf_f
 /* Decides and appends; *out_offset names the event. token (may be NULL) is told at the next commit. */
 enum tf_err tf_flow_submit(struct tf_flow *flow, void *command, void *token, uint64_t *out_offset,
 			   struct tf_fault *f) TF_MUST_USE;
-/* Syncs, tells, and starts to publish when enough waits. */
+/* Syncs, tells, and starts to publish when enough waits (without the option wait: and no worker is busy). */
 enum tf_err tf_flow_commit(struct tf_flow *flow, struct tf_fault *f) TF_MUST_USE;
 /* Starts to publish whatever waits, when no worker is busy: for a timer. */
 enum tf_err tf_flow_tick(struct tf_flow *flow, struct tf_fault *f) TF_MUST_USE;
@@ -60,7 +60,7 @@ enum tf_err tf_flow_drain(struct tf_flow *flow, struct tf_fault *f) TF_MUST_USE;
 /* Would a command of this many bytes be refused with TF_OVERLOAD now? */
 bool tf_flow_full(const struct tf_flow *flow, uint64_t bytes);
 uint64_t tf_flow_waiting_bytes(const struct tf_flow *flow);
-/* The offset up to which storage shows everything. */
+/* The offset up to which storage shows everything. From any thread. */
 uint64_t tf_flow_published(const struct tf_flow *flow);
 /* Waits for the worker; what was not published stays in the log for the next open. */
 void tf_flow_close(struct tf_flow **flow);

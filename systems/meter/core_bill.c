@@ -7,8 +7,8 @@ void
 meter_use_add(struct meter_use *to, const struct meter_use *add)
 {
 	for (int i = 0; i < METER_REGISTERS_MAX; i++)
-		to->registers[i] += add->registers[i];
-	to->export_wh += add->export_wh;
+		to->registers[i] = meter_wrap_add(to->registers[i], add->registers[i]);
+	to->export_wh = meter_wrap_add(to->export_wh, add->export_wh);
 	to->demand_w = add->demand_w > to->demand_w ? add->demand_w : to->demand_w;
 	to->readings += add->readings;
 	to->estimated += add->estimated;
@@ -20,7 +20,7 @@ meter_use_energy(const struct meter_use *u)
 {
 	int64_t wh = 0;
 	for (int i = 0; i < METER_REGISTERS_MAX; i++)
-		wh += u->registers[i];
+		wh = meter_wrap_add(wh, u->registers[i]);
 	return wh;
 }
 
@@ -193,7 +193,7 @@ meter_bill_row(const struct meter_bill_table *t, const int64_t *values, uint32_t
 			continue;
 		uint64_t wh = t->aligned ? sum_run(values + a, b - a, t->window, &most) : sum_plain(values + a, b - a);
 		int64_t *reg = &registers[t->spans[i].reg];
-		*reg = (int64_t)((uint64_t)*reg + wh);
+		*reg = meter_wrap_add(*reg, (int64_t)wh);
 	}
 	for (uint32_t i = 0; !t->aligned && i < t->run_count; i++)
 		if (clip(&t->runs[i], from, to, &a, &b))

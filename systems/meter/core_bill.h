@@ -17,6 +17,12 @@ struct meter_use {
 	int64_t demand_w; /* the largest mean power of a demand interval; 0 at least */
 	uint64_t readings, estimated, expected;
 };
+/* a + b, wrapping: sums of readings are never undefined. */
+static inline int64_t
+meter_wrap_add(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
 /* Adds; the greater demand stands. */
 void meter_use_add(struct meter_use *to, const struct meter_use *add);
 int64_t meter_use_energy(const struct meter_use *u);

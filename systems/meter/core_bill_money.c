@@ -153,10 +153,9 @@ meter_bill_lines(const struct meter_tariff *t, const struct meter_tariff_plan *p
 int64_t
 meter_bill_rounding(const struct meter_tariff *t, int64_t total)
 {
-	int64_t step = t->round_total, rest = ((total % step) + step) % step;
-	int64_t down = total - rest;
+	int64_t step = t->round_total, rest = ((total % step) + step) % step; /* above the multiple below */
 	bool up = rest * 2 > step;
 	if (rest * 2 == step)
-		up = t->rounding == TF_ROUND_HALF_UP ? total > 0 : (down / step) & 1;
-	return (up ? down + step : down) - total;
+		up = t->rounding == TF_ROUND_HALF_UP ? total > 0 : ((total / step) - (total % step < 0)) & 1;
+	return up ? step - rest : -rest;
 }

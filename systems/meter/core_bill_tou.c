@@ -117,7 +117,7 @@ meter_tou_add(const struct meter_tou_row *row, const uint8_t map[static METER_TO
 	use->estimated += row->estimated;
 	for (int h = 0; h < METER_TOU_HOURS; h++) {
 		int64_t *to = export ? &use->export_wh : &use->registers[map[h]];
-		*to += row->hours[h];
+		*to = meter_wrap_add(*to, row->hours[h]);
 	}
 	if (!export && row->demand_w > use->demand_w)
 		use->demand_w = row->demand_w;

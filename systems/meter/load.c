@@ -1,6 +1,8 @@
 /* Loading: parser -> batches -> flow; see load.h. */
 #include "load.h"
 
+#include <stdio.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -69,6 +71,8 @@ on_bad(void *ctx, const struct meter_bad *bad, struct tf_fault *f)
 {
 	struct loader *l = ctx;
 	l->bad++;
+	if (l->o->bad)
+		l->o->bad(l->o->bad_ctx, bad);
 	if (l->o->keep_bad_out)
 		return TF_OK;
 	l->head.format = meter_in_format(l->in);
@@ -269,6 +273,7 @@ meter_load_bytes(struct meter_store *s, struct tf_str name, struct tf_str bytes,
 		return tf_fault(f, TF_NO_MEMORY, "no memory for a hash");
 	XXH3_128bits_reset(h);
 	hash_options(h, o);
+	XXH3_128bits_update(h, name.p, name.n);
 	XXH3_128bits_update(h, bytes.p, bytes.n);
 	key_from(h, &l.head.key);
 	XXH3_freeState(h);
@@ -277,9 +282,12 @@ meter_load_bytes(struct meter_store *s, struct tf_str name, struct tf_str bytes,
 		e = meter_in_feed(l.in, bytes, f);
 	if (!e)
 		e = loader_finish(&l, f);
+	if (!e)
+		snprintf(result->format, sizeof result->format, "%.*s", TF_FMT(meter_in_format(l.in)));
 	loader_close(&l);
 	if (e)
 		return e;
+	result->counts.readings += l.readings;
 	result->quarantined += l.bad;
 	*out_offset = l.offset;
 	return TF_OK;

@@ -7,13 +7,16 @@ struct meter_load_options {
 	struct meter_in_options in;
 	void (*progress)(void *ctx, const char *name, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_ctx;
-	bool keep_bad_out; /* count bad records, do not quarantine them again */
+	bool keep_bad_out;                                   /* count bad records, do not quarantine them again */
+	void (*bad)(void *ctx, const struct meter_bad *bad); /* told of each bad record; may be NULL */
+	void *bad_ctx;
 };
 
 struct meter_load_result {
 	uint64_t files;
 	struct meter_counts counts;
 	uint64_t quarantined;
+	char format[16]; /* of the last source: "nem12", "csv-wide", ... */
 };
 
 /* Loads one file; what it did is added to *result once it is published and so visible to every reader. A file that was
@@ -22,7 +25,8 @@ struct meter_load_result {
 enum tf_err meter_load_file(struct meter_store *s, const char *path, const struct meter_load_options *o,
 			    struct meter_load_result *result, struct tf_fault *f) TF_MUST_USE;
 /* The same for bytes in memory, without waiting for publication: *out_offset is where the log holds its last event,
- * durable after the next tf_flow_commit. TF_OVERLOAD when too much waits; nothing was taken then. */
+ * durable after the next tf_flow_commit, which tells token. Of the counts only readings is known then. TF_OVERLOAD when
+ * too much waits: at once, or in the middle, when what was taken is a delivery begun that the same bytes complete. */
 enum tf_err meter_load_bytes(struct meter_store *s, struct tf_str name, struct tf_str bytes,
 			     const struct meter_load_options *o, void *token, struct meter_load_result *result,
 			     uint64_t *out_offset, struct tf_fault *f) TF_MUST_USE;

@@ -16,7 +16,7 @@ wire(void)
 	const struct tf_command *all[] = {
 		&meter_cmd_load,       &meter_cmd_read, &meter_cmd_tier,     &meter_cmd_usage, &meter_cmd_verify,
 		&meter_cmd_quarantine, &meter_cmd_sql,  &meter_cmd_network,  &meter_cmd_cost,  &meter_cmd_missing,
-		&meter_cmd_replay,     &meter_cmd_bill, &meter_cmd_simulate, &meter_cmd_report};
+		&meter_cmd_replay,     &meter_cmd_bill, &meter_cmd_simulate, &meter_cmd_serve, &meter_cmd_report};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		commands[i] = *all[i];
 }

@@ -125,7 +125,8 @@ meter_sizes(struct meter_store *s, struct meter_sizes *out, struct tf_fault *f)
 	for (int i = 0; i < METER_TIER_COUNT; i++)
 		z.tier[i].oldest = TF_TIME_MAX;
 	z.aggregate.oldest = TF_TIME_MAX;
-	TF_TRY(tf_sql_checkpoint(s->catalog.db, f));
+	if (!s->read_only)
+		TF_TRY(tf_sql_checkpoint(s->catalog.db, f));
 	TF_TRY(read_blocks(s, &z, f));
 	TF_TRY(read_aggregates(s, &z, f));
 	TF_TRY(dir_bytes(s, "", &z.disk_bytes, f));

@@ -141,7 +141,7 @@ open_writer(struct meter_store *s, const struct meter_store_options *o, struct t
 	TF_TRY(load_deliveries(s, f));
 	TF_TRY(meter_store_sweep(s, f));
 	TF_TRY(meter_cold_sweep(s, f));
-	struct tf_flow_options fo = {.publish_bytes = o->publish_bytes, .wait = o->wait};
+	struct tf_flow_options fo = {.publish_bytes = o->publish_bytes, .queue_bytes = o->queue_bytes, .wait = o->wait};
 	return tf_flow_open(s->os, s->log, &flow_ops, &s->ingest, s, &fo, &s->flow, f);
 }
 

@@ -15,6 +15,8 @@
 #include "store/blob.h"
 #include "store/lake.h"
 
+#include <pthread.h>
+
 struct meter_user_lake;
 
 struct meter_store {
@@ -29,6 +31,7 @@ struct meter_store {
 	struct tf_lake *lake; /* opened at first use (view_lake.h) */
 	struct tf_lake_table tables[2];
 	struct meter_user_lake *user_lake;
+	pthread_mutex_t *lock;         /* NULL, or held by publish: who uses the catalog beside it holds it too */
 	struct meter_counts published; /* what publish did since open */
 	uint64_t quarantined;          /* records put aside since open */
 	uint64_t opened_bytes[METER_TIER_COUNT], opened_blocks[METER_TIER_COUNT];
@@ -38,6 +41,7 @@ struct meter_store_options {
 	bool read_only;
 	bool wait;              /* at the bound of waiting events: publish first instead of TF_OVERLOAD */
 	uint64_t publish_bytes; /* 0: 16 MiB */
+	uint64_t queue_bytes;   /* bound of waiting events; 0: 4 times publish_bytes */
 };
 
 /* Creates the directory for a writer. TF_BUSY when another writer has it; TF_NOT_FOUND for a reader when it is not

@@ -116,7 +116,8 @@ add_money(struct bill_run *run, struct meter_bill *bill, struct tf_fault *f)
 		meter_use_add(&bill->use, &s->use);
 	}
 	bill->rounding = meter_bill_rounding(run->o->tariff, bill->total);
-	bill->total += bill->rounding;
+	if (__builtin_add_overflow(bill->total, bill->rounding, &bill->total))
+		return tf_fault(f, TF_TOO_LARGE, "the bill of account '%.*s' is too large", TF_FMT(bill->account));
 	return TF_OK;
 }
 
@@ -136,7 +137,8 @@ bill_account(struct bill_run *run, uint32_t first, uint32_t end, struct meter_bi
 	TF_TRY(add_money(run, &bill, f));
 	r->accounts++;
 	r->incomplete += bill.use.readings < bill.use.expected;
-	r->total += bill.total;
+	if (__builtin_add_overflow(r->total, bill.total, &r->total))
+		return tf_fault(f, TF_TOO_LARGE, "the sum of all bills is too large");
 	meter_use_add(&r->use, &bill.use);
 	return each(ctx, &bill, f);
 }

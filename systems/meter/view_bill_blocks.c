@@ -139,7 +139,7 @@ add_row(struct billing *b, struct worker *w, const struct job *j, const struct r
 		int64_t registers[METER_REGISTERS_MAX] = {0}, ignored = 0;
 		meter_bill_row(t, row->values, from, to, registers, &ignored);
 		for (int i = 0; i < METER_REGISTERS_MAX; i++)
-			use->export_wh += registers[i];
+			use->export_wh = meter_wrap_add(use->export_wh, registers[i]);
 	}
 	return TF_OK;
 }

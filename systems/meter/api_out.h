@@ -1,0 +1,30 @@
+/* An answer of any size from a read-only store: what a worker's handler writes into. */
+#pragma once
+#include "api.h"
+#include "base/json.h"
+
+struct meter_api_out {
+	struct meter_api *api;
+	struct tf_exchange *x;
+	struct tf_buf b;
+	struct tf_json_out json; /* into b */
+	const char *type;        /* of the answer; application/json unless set */
+	const char *field;       /* what an error is about, or NULL */
+	bool begun, gone;
+};
+
+/* Asks the store and writes to out; an error before anything was sent becomes the answer. */
+typedef enum tf_err meter_api_query(struct meter_store *s, struct meter_api_out *out, struct tf_fault *f);
+
+/* Runs query on this worker's store and answers. A file that the writer removed between the look into the catalog and
+ * the opening (TF_NOT_FOUND, TF_IO, TF_CORRUPT) is met by asking once more from the start, unless something was sent.
+ */
+void meter_api_run(struct meter_api *a, struct tf_exchange *x, meter_api_query *query);
+/* Sends what has been gathered when it is much. TF_END when nobody listens. */
+enum tf_err meter_api_flush(struct meter_api_out *out, struct tf_fault *f) TF_MUST_USE;
+/* A query parameter as a time in the query's or the server's zone; fallback when absent. */
+enum tf_err meter_api_time(struct meter_api_out *out, const char *name, tf_time fallback, tf_time *out_time,
+			   struct tf_fault *f) TF_MUST_USE;
+/* A whole number within [0, max]. */
+enum tf_err meter_api_number(struct meter_api_out *out, const char *name, uint64_t fallback, uint64_t max,
+			     uint64_t *out_n, struct tf_fault *f) TF_MUST_USE;

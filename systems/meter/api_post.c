@@ -1,0 +1,254 @@
+/* POST /meter/v1/readings: a body through the parser into the log; answered after the group commit. */
+#include <stdio.h>
+
+#include "api.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "in_parts.h"
+#include "load.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define NOT_TOLD UINT64_MAX
+
+struct meter_api_post {
+	uint64_t told; /* the flow's token: the offset, once it is synced */
+	struct meter_api_post *next;
+	struct tf_exchange *x;
+	struct tf_str key;
+	uint8_t hash[16];
+	struct meter_load_result result;
+	uint64_t offset;
+	struct tf_buf bad; /* the first bad records, as JSON */
+	struct tf_json_out bad_out;
+	uint64_t bad_count;
+};
+
+static void
+on_bad(void *ctx, const struct meter_bad *bad)
+{
+	struct meter_api_post *p = ctx;
+	struct tf_json_out *w = &p->bad_out;
+	if (p->bad_count++ >= METER_API_BAD_MAX)
+		return;
+	tf_json_begin_object(w);
+	if (bad->member.n)
+		tf_json_set_str(w, "member", bad->member);
+	tf_json_set_u64(w, "line", bad->line);
+	tf_json_set_u64(w, "field", bad->field);
+	tf_json_set_str(w, "rule", bad->rule);
+	tf_json_set_str(w, "text", tf_str_n(bad->text.p, bad->text.n < 400 ? bad->text.n : 400));
+	tf_json_end_object(w);
+}
+
+static void
+post_free(struct meter_api_post *p)
+{
+	tf_buf_release(&p->bad);
+	tf_free(p);
+}
+
+static struct meter_api_post *
+post_new(struct tf_exchange *x)
+{
+	struct meter_api_post *p = tf_calloc(1, sizeof *p);
+	if (!p)
+		return NULL;
+	p->x = x;
+	p->told = NOT_TOLD;
+	tf_buf_init(&p->bad, 0);
+	p->bad_out = tf_json_out(&p->bad);
+	tf_json_begin_array(&p->bad_out);
+	return p;
+}
+
+/* Bytes are recognised as gzip or zip by what they are; the header must only not lie. */
+static enum tf_err
+check_encoding(struct tf_exchange *x, struct tf_fault *f)
+{
+	struct tf_str e = tf_exchange_header(x, "content-encoding"), body = tf_exchange_body(x);
+	if (!e.n || tf_str_eq_nocase(e, TF_STR("identity")))
+		return TF_OK;
+	if (!tf_str_eq_nocase(e, TF_STR("gzip")))
+		return tf_fault(f, TF_UNSUPPORTED, "content encoding '%.*s' is not taken: gzip or none", TF_FMT(e));
+	return tf_str_starts(body, TF_STR("\x1f\x8b")) ? TF_OK : tf_fault(f, TF_INVALID, "the body is not gzip");
+}
+
+static enum tf_err
+check_name(struct tf_str s, size_t max, struct tf_fault *f)
+{
+	return !s.p || in_name_ok(s, max) ? TF_OK : tf_fault(f, TF_INVALID, "'%.*s' is no good name", TF_FMT(s));
+}
+
+static enum tf_err
+check_format(struct tf_str s, struct tf_fault *f)
+{
+	static const char *const names[] = {"nem12", "nem13", "csv", "jsonl", "espi", "cim"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (!s.p || tf_str_eq(s, tf_str(names[i])))
+			return TF_OK;
+	return tf_fault(f, TF_INVALID, "unknown format '%.*s'", TF_FMT(s));
+}
+
+static enum tf_err
+check_interval(struct tf_str s, uint32_t *out, struct tf_fault *f)
+{
+	uint64_t minutes = 0;
+	if (s.p && (!tf_str_u64(s, &minutes) || minutes < 1 || minutes > 1440))
+		return tf_fault(f, TF_INVALID, "'%.*s' is no number of minutes from 1 to 1440", TF_FMT(s));
+	*out = (uint32_t)minutes * 60;
+	return TF_OK;
+}
+
+/* The query's parameters; *field names the bad one. */
+static enum tf_err
+options(struct meter_api *a, struct tf_exchange *x, struct meter_load_options *o, const char **field,
+	struct tf_fault *f)
+{
+	struct tf_zone *zone = NULL;
+	struct tf_str unit = tf_exchange_query(x, "unit");
+	*field = "Content-Encoding";
+	TF_TRY(check_encoding(x, f));
+	*field = "zone";
+	o->zone = tf_exchange_query(x, "zone");
+	if (!o->zone.p)
+		o->zone = a->zone;
+	if (o->zone.n && meter_api_zone(a, o->zone, &zone, f))
+		return f->code == TF_NOT_FOUND ? (f->code = TF_INVALID) : f->code;
+	o->in.zone = zone;
+	*field = "unit";
+	if (unit.p && !in_unit(unit, &o->in.unit, &o->in.unit_exponent))
+		return tf_fault(f, TF_INVALID, "unknown unit '%.*s'", TF_FMT(unit));
+	*field = "format";
+	o->in.format = tf_exchange_query(x, "format");
+	TF_TRY(check_format(o->in.format, f));
+	*field = "channel";
+	o->in.channel = tf_exchange_query(x, "channel");
+	TF_TRY(check_name(o->in.channel, METER_CHANNEL_MAX, f));
+	*field = "meter";
+	o->in.meter = tf_exchange_query(x, "meter");
+	TF_TRY(check_name(o->in.meter, METER_METER_MAX, f));
+	*field = "name";
+	TF_TRY(check_name(tf_exchange_query(x, "name"), METER_METER_MAX, f));
+	*field = "interval";
+	return check_interval(tf_exchange_query(x, "interval"), &o->in.interval_s, f);
+}
+
+/* The key, when there is one, and what it stands for: query and body. */
+static enum tf_err
+check_key(struct meter_api *a, struct meter_api_post *p, struct tf_fault *f)
+{
+	p->key = tf_exchange_header(p->x, "idempotency-key");
+	if (!p->key.p)
+		return TF_OK;
+	if (!p->key.n || p->key.n > METER_KEY_MAX || tf_http_repeated(tf_exchange_request(p->x), "idempotency-key"))
+		return tf_fault(f, TF_INVALID, "one key of 1 to %d bytes is wanted", METER_KEY_MAX);
+	for (size_t i = 0; i < p->key.n; i++)
+		if (p->key.p[i] <= ' ' || p->key.p[i] >= 127)
+			return tf_fault(f, TF_INVALID, "the key has a character that is not visible ASCII");
+	struct tf_str query = tf_exchange_request(p->x)->query, body = tf_exchange_body(p->x);
+	XXH128_canonical_t c;
+	XXH128_canonicalFromHash(&c, XXH3_128bits_withSeed(body.p, body.n, XXH3_64bits(query.p, query.n)));
+	memcpy(p->hash, c.digest, sizeof p->hash);
+	return meter_keys_check(&a->keys, p->key, tf_str_n(p->hash, sizeof p->hash), f);
+}
+
+static enum tf_err
+load(struct meter_api *a, struct meter_api_post *p, struct meter_load_options *o, struct tf_fault *f)
+{
+	struct tf_str name = tf_exchange_query(p->x, "name"), body = tf_exchange_body(p->x);
+	uint64_t before = tf_flow_waiting_bytes(a->writer->flow);
+	o->bad = on_bad;
+	o->bad_ctx = p;
+	a->appended = true;
+	enum tf_err e = meter_load_bytes(a->writer, name.p ? name : TF_STR("http"), body, o, &p->told, &p->result,
+					 &p->offset, f);
+	/* A body that alone fills the queue would never be taken. */
+	if (e == TF_OVERLOAD && tf_flow_waiting_bytes(a->writer->flow) - before > before)
+		return tf_fault(f, TF_TOO_LARGE, "unpacked, the body is too large");
+	if (!e && p->key.p)
+		e = meter_keys_put(&a->keys, p->key, tf_str_n(p->hash, sizeof p->hash), f);
+	return e;
+}
+
+static void
+reply_fault(struct meter_api_post *p, struct tf_fault *f, const char *field)
+{
+	if (f->code == TF_CONFLICT) {
+		struct tf_problem problem = {422, "CONFLICT", tf_str(f->text), field};
+		tf_reply_problem(p->x, &problem);
+	} else {
+		tf_reply_fault(p->x, f, field);
+	}
+	post_free(p);
+}
+
+void
+meter_api_post_readings(void *ctx, struct tf_exchange *x)
+{
+	struct meter_api *a = ctx;
+	struct meter_load_options o = {0};
+	struct tf_fault f = {0};
+	const char *field = NULL;
+	struct meter_api_post *p = post_new(x);
+	if (!p) {
+		f = (struct tf_fault){TF_NO_MEMORY, "out of memory"};
+		tf_reply_fault(x, &f, NULL);
+		return;
+	}
+	if (options(a, x, &o, &field, &f)) {
+		reply_fault(p, &f, field);
+		return;
+	}
+	if (!tf_exchange_body(x).n) {
+		tf_fault(&f, TF_INVALID, "no body");
+		reply_fault(p, &f, NULL);
+		return;
+	}
+	if (check_key(a, p, &f)) {
+		reply_fault(p, &f, "Idempotency-Key");
+		return;
+	}
+	if (load(a, p, &o, &f)) {
+		reply_fault(p, &f, NULL);
+		return;
+	}
+	p->next = a->posts;
+	a->posts = p;
+}
+
+static void
+accept_post(struct meter_api *a, struct meter_api_post *p)
+{
+	struct tf_buf b;
+	tf_buf_init(&b, 0);
+	struct tf_json_out w = tf_json_out(&b);
+	tf_json_begin_object(&w);
+	tf_json_set_u64(&w, "offset", p->offset);
+	tf_json_set_cstr(&w, "format", p->result.format);
+	tf_json_set_u64(&w, "readings", p->result.counts.readings);
+	tf_json_set_u64(&w, "quarantined", p->result.quarantined);
+	tf_json_end_array(&p->bad_out);
+	tf_buf_cstr(&b, ",\"bad\":");
+	tf_buf_str(&b, tf_buf_view(&p->bad));
+	tf_json_end_object(&w);
+	tf_json_finish(&w);
+	tf_reply(p->x, 202, "application/json", tf_buf_view(&b));
+	tf_buf_release(&b);
+	tf_metric_add(a->metrics, METER_M_READINGS, 0, (int64_t)p->result.counts.readings);
+	tf_metric_add(a->metrics, METER_M_QUARANTINED, 0, (int64_t)p->result.quarantined);
+	tf_metric_add(a->metrics, METER_M_POSTS, 0, 1);
+}
+
+void
+meter_api_tell(struct meter_api *a)
+{
+	struct meter_api_post *p;
+	while ((p = a->posts)) {
+		a->posts = p->next;
+		TF_ASSERT(p->told != NOT_TOLD);
+		accept_post(a, p);
+		post_free(p);
+	}
+}

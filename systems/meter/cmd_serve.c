@@ -1,0 +1,160 @@
+/* tenfold meter serve: the same over HTTP, and the scheduled moves. */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "base/mem.h"
+#include "cli.h"
+
+static const struct tf_param params[] = {
+	METER_PARAM_DATA,
+	{"listen", TF_PARAM_TEXT, false, "HOST:PORT", "127.0.0.1:8080", 0, 0, "port 0: any free one"},
+	{"zone", TF_PARAM_TEXT, false, "ZONE", NULL, 0, 0, "of times without offset, where a request names none"},
+	{"tariff", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "for bills; the built-in example without"},
+	{"tier-every", TF_PARAM_INT, false, "SECONDS", "3600", 0, 31536000, "between moves; 0: never by itself"},
+	{"publish-every", TF_PARAM_INT, false, "MS", "1000", 1, 3600000, "until what was taken can be read"},
+	{"warm-days", TF_PARAM_INT, false, "N", "7", 0, 3650, "local days that stay hot"},
+	{"cold-months", TF_PARAM_INT, false, "N", "13", 1, 1200, "months that stay warm"},
+	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time; others wait"},
+	{"body-bytes", TF_PARAM_SIZE, false, "BYTES", "16MiB", 1, 1 << 30, "of one body; past it 413"},
+	{"bodies-bytes", TF_PARAM_SIZE, false, "BYTES", "128MiB", 1, (int64_t)1 << 40,
+	 "of all being received; past it 429"},
+	{"queue-bytes", TF_PARAM_SIZE, false, "BYTES", "64MiB", 1, (int64_t)1 << 40,
+	 "of events not yet published; past it 429"},
+	{"quiet", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "no log line for each request"},
+	{0},
+};
+
+/* What the signal handler stops: the only thing here that outlives a call. */
+static struct tf_server *running;
+
+static void
+on_signal(int number)
+{
+	(void)number;
+	tf_server_stop(running);
+}
+
+static void
+sink(void *ctx, struct tf_str line)
+{
+	bool quiet = *(bool *)ctx;
+	if (quiet && line.n < 2048 && memmem(line.p, line.n, "\"event\":\"http.request\"", 22))
+		return;
+	while (line.n) {
+		ssize_t n = write(STDERR_FILENO, line.p, line.n);
+		if (n <= 0)
+			return;
+		line = tf_str_n(line.p + n, line.n - (size_t)n);
+	}
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction stop = {.sa_handler = on_signal};
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+}
+
+static enum tf_err
+listen_and_run(struct meter_api *a, const struct tf_args *args, struct tf_fault *f)
+{
+	char host[256], address[300];
+	struct tf_server_options o = {
+		.host = host,
+		.connections_max = (uint32_t)tf_args_int(args, "connections"),
+		.bodies_max = (uint64_t)tf_args_int(args, "bodies-bytes"),
+		.workers = METER_API_WORKERS,
+		.routes = a->routes,
+		.ctx = a,
+		.watch = a->watch,
+		.after = meter_api_after,
+		.ready = meter_api_ready,
+		.metrics = meter_api_metrics,
+	};
+	TF_TRY(tf_net_parse(tf_args_text(args, "listen"), host, &o.port, f));
+	TF_TRY(tf_server_new(a->os, &o, &a->server, f));
+	running = a->server;
+	catch_signals();
+	snprintf(address, sizeof address, "%s:%u", host, tf_server_port(a->server));
+	TF_LOG(a->watch, TF_LOG_INFO, "serve.ready", NULL, TF_KV("address", (const char *)address),
+	       TF_KV("data", a->dir), TF_KV("pid", (int64_t)getpid()));
+	enum tf_err e = tf_server_run(a->server, f);
+	enum tf_err finished = e ? e : meter_api_finish(a, f);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	running = NULL;
+	tf_server_free(&a->server);
+	if (!finished)
+		TF_LOG(a->watch, TF_LOG_INFO, "serve.ended", NULL);
+	return finished;
+}
+
+static enum tf_err
+read_tariff(struct tf_os *os, const char *path, struct meter_tariff **out, struct tf_fault *f)
+{
+	if (!path)
+		return meter_tariff_parse(tf_str("built-in"), meter_tariff_default(), out, f);
+	char *text;
+	size_t n;
+	TF_TRY(tf_os_read_file(os, path, METER_TARIFF_BYTES, &text, &n, f));
+	enum tf_err e = meter_tariff_parse(tf_str(path), tf_str_n(text, n), out, f);
+	tf_free(text);
+	return e;
+}
+
+static enum tf_err
+serve(struct meter_api *a, const struct tf_args *args, struct tf_fault *f)
+{
+	uint64_t queue = (uint64_t)tf_args_int(args, "queue-bytes");
+	struct meter_store_options o = {.queue_bytes = queue, .publish_bytes = queue / 4 ? queue / 4 : 1};
+	struct tf_zone *zone;
+	if (a->zone.n)
+		TF_TRY(meter_api_zone(a, a->zone, &zone, f));
+	TF_TRY(meter_store_open(a->os, a->dir, &o, &a->writer, f));
+	enum tf_err e = meter_api_init(a, f);
+	return e ? e : listen_and_run(a, args, f);
+}
+
+static int
+run(void *ctx, const struct tf_command *self, int argc, char **argv)
+{
+	struct meter_cli *cli = ctx;
+	struct tf_args args;
+	int code;
+	if (!meter_cli_args(self, argc, argv, &args, &code))
+		return code;
+	struct tf_fault f = {0};
+	struct tf_watch watch;
+	struct meter_tariff *tariff = NULL;
+	bool quiet = tf_args_flag(&args, "quiet");
+	struct meter_api *a = tf_calloc(1, sizeof *a);
+	if (!a || read_tariff(cli->os, tf_args_cstr(&args, "tariff"), &tariff, &f)) {
+		tf_free(a);
+		return meter_cli_fail(f.code ? &f : &(struct tf_fault){TF_NO_MEMORY, ""});
+	}
+	tf_watch_init(&watch, cli->os, "meter", TF_LOG_INFO, sink, &quiet);
+	a->os = cli->os;
+	a->dir = tf_args_cstr(&args, "data");
+	a->zone = tf_args_text(&args, "zone");
+	a->tier_every = tf_args_int(&args, "tier-every") * TF_SEC;
+	a->publish_every = tf_args_int(&args, "publish-every") * 1000;
+	a->body_max = (uint64_t)tf_args_int(&args, "body-bytes");
+	a->rule = (struct meter_tier_rule){(int32_t)tf_args_int(&args, "warm-days"),
+					   (int32_t)tf_args_int(&args, "cold-months"), 5};
+	a->tariff = tariff;
+	a->watch = &watch;
+	enum tf_err e = serve(a, &args, &f);
+	meter_api_release(a);
+	meter_store_close(&a->writer);
+	meter_tariff_free(&tariff);
+	tf_free(a);
+	tf_watch_release(&watch);
+	return e ? meter_cli_fail(&f) : 0;
+}
+
+const struct tf_command meter_cmd_serve = {
+	.name = "serve", .summary = "the same over HTTP, and the scheduled moves", .params = params, .run = run};
