@@ -96,9 +96,11 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct tf_fault f = {0};
 	struct meter_tariff *tariff = NULL;
 	struct tf_str account = tf_args_text(&a, "account");
-	enum tf_err e =
-		tf_args_given(&a, "account") && !account.n ? tf_fault(&f, TF_USAGE, "--account is empty") : TF_OK;
-	if (e || (e = read_tariff(cli->os, tf_args_cstr(&a, "tariff"), &tariff, &f)))
+	if (tf_args_given(&a, "account") && !account.n) {
+		tf_fault(&f, TF_USAGE, "--account is empty");
+		return meter_cli_fail(&f);
+	}
+	if (read_tariff(cli->os, tf_args_cstr(&a, "tariff"), &tariff, &f))
 		return meter_cli_fail(&f);
 	struct meter_bill_options o = {.tariff = tariff,
 				       .month = (int32_t)tf_args_int(&a, "period"),
@@ -108,7 +110,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 		tf_args_flag(&a, "json") ? METER_BILL_JSON : (enum meter_bill_format)tf_args_int(&a, "format");
 	struct meter_bill_printer p;
 	meter_bill_print_init(&p, format, account.n > 0, tariff, o.month);
-	e = bill(cli, &a, &o, &p, &f);
+	enum tf_err e = bill(cli, &a, &o, &p, &f);
 	meter_bill_print_release(&p);
 	meter_tariff_free(&tariff);
 	return e ? meter_cli_fail(&f) : meter_cli_finish(0);

@@ -49,6 +49,12 @@ n_log(const struct logs *g, uint64_t n)
 	return n * (e * LOG_ONE + g->fraction[i & 255]);
 }
 
+static uint64_t
+log_of(const struct logs *g, uint64_t n)
+{
+	return n < 2 ? 0 : n_log(g, n) / n;
+}
+
 static inline uint32_t *
 counts_of(const struct model_work *w, unsigned class, unsigned context)
 {
@@ -243,10 +249,10 @@ coarse_weigh(const struct model_work *w, const struct logs *g, struct coarse *c)
 			uint64_t n = w->head.tokens;
 			for (unsigned t = 0; t < w->head.tokens; t++)
 				n += 4 * (uint64_t)c->counts[k][i][t];
-			uint64_t log_all = n_log(g, n) / n;
+			uint64_t log_all = log_of(g, n);
 			for (unsigned t = 0; t < w->head.tokens; t++) {
 				uint64_t own = 4 * (uint64_t)c->counts[k][i][t] + 1;
-				c->bits[i][t][k] = (uint16_t)((log_all - n_log(g, own) / own) / (LOG_ONE / 256));
+				c->bits[i][t][k] = (uint16_t)((log_all - log_of(g, own)) / (LOG_ONE / 256));
 			}
 		}
 }

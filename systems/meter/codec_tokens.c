@@ -151,7 +151,7 @@ model_row_tokens(struct model_work *w, uint32_t row)
 	const struct model_head *h = &w->head;
 	uint32_t slots = w->grid->slots, day = h->day && h->day < slots ? h->day : slots;
 	size_t at = (size_t)row * slots;
-	uint16_t slot[MODEL_DAY_MAX];
+	uint16_t slot[MODEL_DAY_MAX] = {0};
 	uint32_t last = (uint32_t)h->start << 8, mean = last;
 	const int64_t *shaped = model_row_shape(w, row);
 	for (uint32_t i = 0, s = 0; i < slots; i++) {

@@ -175,6 +175,7 @@ add_group(struct gather *g, const struct meter_group *group)
 		g->groups = p;
 		g->group_cap = cap;
 	}
+	TF_ASSERT(g->groups);
 	g->groups[g->group_count++] = *group;
 	return TF_OK;
 }

@@ -550,13 +550,15 @@ meter_tariff_parse(struct tf_str file, struct tf_str json, struct meter_tariff *
 		return tf_fault(f, TF_NO_MEMORY, "no memory for a tariff");
 	tf_arena_init(&t->arena, "tariff", 64u << 20);
 	struct reader r = {.file = file, .t = t, .f = f};
-	const struct tf_json *v;
+	const struct tf_json *v = NULL;
 	r.text = tf_arena_str(&t->arena, json);
 	enum tf_err e = r.text.p ? tf_json_parse(r.text, &t->arena, 0, &v, f) : full(&r);
-	if (e)
+	if (e) {
 		tf_fault_wrap(f, e, "tariff '%.*s'", TF_FMT(file));
-	else
+	} else {
+		TF_ASSERT(v);
 		e = read_tariff(&r, v);
+	}
 	if (e)
 		meter_tariff_free(&t);
 	else
