@@ -68,6 +68,7 @@ fi
 
 # 3 meters, 2 days of 96 quarter hours each.
 wide() { # FIRST_DAY
+	local day i
 	echo "start,M1,M2,M3"
 	for day in 0 1; do
 		for i in $(seq 0 95); do
