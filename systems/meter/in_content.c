@@ -141,6 +141,16 @@ recognise(struct tf_str head, bool all, const struct in_format **out, struct tf_
 	return TF_OK;
 }
 
+/* Is the first line that is not blank there as a whole, or as much of it as is kept? */
+static bool
+has_first_line(struct tf_str head)
+{
+	size_t from = 0;
+	while (from < head.n && strchr(" \t\r\n", head.p[from]) && head.p[from])
+		from++;
+	return head.n >= HEAD_MAX || (from < head.n && memchr(head.p + from, '\n', head.n - from));
+}
+
 static enum tf_err
 pass(struct in_content *t, struct tf_str bytes, struct tf_fault *f)
 {
@@ -159,6 +169,8 @@ start(struct in_content *t, bool all, struct tf_fault *f)
 {
 	struct tf_str head = tf_buf_view(&t->head);
 	const struct in_format *format = named_format(t->c->o.format);
+	if (format && !all && !has_first_line(head))
+		return TF_OK; /* as recognise: a named format that does not fit is told by the same bytes */
 	if (!format)
 		TF_TRY(recognise(head, all, &format, f));
 	if (!format)
@@ -170,12 +182,13 @@ start(struct in_content *t, bool all, struct tf_fault *f)
 		name = "nem13";
 	snprintf(t->name, sizeof(t->name), "%s", name);
 	enum tf_err e = pass(t, head, f);
-	if (e == TF_OK)
-		tf_buf_release(&t->head);
+	if (t->head.n > HEAD_MAX)
+		t->head.n = HEAD_MAX;
 	return e;
 }
 
-/* Inside a zip an unknown member is one bad record, its first line, and the next member is read. */
+/* Inside a zip an unknown member is one bad record, its first line, and the next member is read. The head is kept for
+ * it while the parser runs, since one may find late that it cannot read the member at all. */
 static enum tf_err
 skip_unknown(struct in_content *t, struct tf_fault *f)
 {
@@ -183,11 +196,15 @@ skip_unknown(struct in_content *t, struct tf_fault *f)
 	if (f)
 		why = *f;
 	struct tf_str head = tf_buf_view(&t->head), line = head;
-	if (head.n && tf_str_cut(&head, '\n', &line) && head.p)
-		line.n++; /* its end too */
+	uint64_t number = 0;
+	do {
+		if (tf_str_cut(&head, '\n', &line) && head.p)
+			line.n++; /* its end too */
+		number++;
+	} while (head.p && !tf_str_trim(line).n);
 	if (line.n > HEAD_MAX)
 		line.n = HEAD_MAX;
-	struct in_place at = {.line = 1, .bytes = line};
+	struct in_place at = {.line = number, .bytes = line};
 	t->skip = true;
 	return in_bad(t->c, &at, IN_UNRECOGNISED, f, "%s", why.text);
 }

@@ -161,6 +161,25 @@ zip_members_that_cannot_be_read_are_named_and_the_next_taken(void **state)
 }
 
 static void
+zip_member_not_in_the_named_format_is_kept_whatever_the_chunks(void **state)
+{
+	const struct member members[] = {
+		{.name = "a.csv", .text = CSV, .method = 8},
+		{.name = "b.nem12", .text = "\n100,NEM12,202401010000,a,b\n300,20240101\n", .method = 8},
+		{.name = "c.csv", .text = CSV},
+	};
+	struct meter_in_options o = {.name = TF_STR("x"), .format = TF_STR("csv")};
+	struct tf_buf zip = {0};
+	for (size_t i = 0; i < 3; i++)
+		add_member(&zip, &members[i]);
+	check_options(&o, tf_buf_view(&zip),
+		      TAKEN
+		      "!b.nem12:2.0 unrecognised: unknown format: a CSV header needs a time and a value column, or a "
+		      "time first; it starts '100,NEM12,202401010000,a,b' <100,NEM12,202401010000,a,b\\n>\n" TAKEN);
+	tf_buf_release(&zip);
+}
+
+static void
 zip_with_nothing_to_read_is_an_error(void **state)
 {
 	const struct member m[] = {{"locked.csv", CSV, 1, 8, false, 0}};
@@ -373,6 +392,7 @@ main(void)
 		cmocka_unit_test(gzip_that_ends_inside_a_line_says_so),
 		cmocka_unit_test(zip_members_of_each_kind_are_read),
 		cmocka_unit_test(zip_members_that_cannot_be_read_are_named_and_the_next_taken),
+		cmocka_unit_test(zip_member_not_in_the_named_format_is_kept_whatever_the_chunks),
 		cmocka_unit_test(zip_with_nothing_to_read_is_an_error),
 		cmocka_unit_test(zip_damage_and_early_end_are_named),
 		cmocka_unit_test(zip_extra_field_longer_than_said_is_left),
