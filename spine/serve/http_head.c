@@ -262,10 +262,11 @@ headers(struct tf_http_in *in, struct tf_str head)
 	while ((line = next_line(&head)).n) {
 		if (r->header_count == TF_HTTP_HEADERS_MAX)
 			return tf_http_refuse(in, 431, "too many headers");
-		struct tf_http_header *h = &r->headers[r->header_count++];
+		struct tf_http_header *h = &r->headers[r->header_count];
 		const char *why = tf_http_header_line(line, h);
 		if (why)
 			return tf_http_refuse(in, 400, why);
+		r->header_count++; /* not before: its place may hold pointers of the request before */
 		int status = known_header(r, h, &why);
 		if (status)
 			return tf_http_refuse(in, status, why);
