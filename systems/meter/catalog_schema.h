@@ -49,4 +49,11 @@ static const struct tf_sql_migration meter_migrations[] = {
 	 "  PRIMARY KEY(kind, node, day, channel, unit)) WITHOUT ROWID;"
 	 "CREATE TABLE agg_tou(month INTEGER NOT NULL, bucket INTEGER NOT NULL, sums BLOB NOT NULL,"
 	 "  PRIMARY KEY(month, bucket)) WITHOUT ROWID;"},
+	/* How a record put aside is to be read again. */
+	{2, "ALTER TABLE quarantine ADD COLUMN format TEXT NOT NULL DEFAULT '';"
+	    "ALTER TABLE quarantine ADD COLUMN unit INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE quarantine ADD COLUMN exponent INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE quarantine ADD COLUMN interval_s INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE quarantine ADD COLUMN channel TEXT NOT NULL DEFAULT '';"
+	    "ALTER TABLE quarantine ADD COLUMN meter TEXT NOT NULL DEFAULT '';"},
 };

@@ -49,11 +49,15 @@ print_row(struct verb *v, struct tf_stmt *q)
 		if (!v->rows++)
 			printf("%6s  %-8s %-28s %8s %6s  %s\n", "id", "state", "file", "line", "field",
 			       "rule: what is wrong");
-		struct tf_str state = tf_stmt_get_str(q, 7), name = tf_stmt_get_str(q, 1), rule = tf_stmt_get_str(q, 5),
+		struct tf_str state = tf_stmt_get_str(q, 7), name = tf_stmt_get_str(q, 1),
+			      member = tf_stmt_get_str(q, 2), rule = tf_stmt_get_str(q, 5),
 			      text = tf_stmt_get_str(q, 6);
-		printf("%6" PRId64 "  %-8.*s %-28.*s %8" PRId64 " %6" PRId64 "  %.*s: %.*s\n", tf_stmt_get_i64(q, 0),
-		       TF_FMT(state), TF_FMT(name), tf_stmt_get_i64(q, 3), tf_stmt_get_i64(q, 4), TF_FMT(rule),
-		       TF_FMT(text));
+		char file[512];
+		snprintf(file, sizeof file, "%.*s%s%.*s", TF_FMT(name), member.n ? ":" : "", TF_FMT(member));
+		for (char *c = file; *c; c++) /* a member's name is anyone's */
+			*c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
+		printf("%6" PRId64 "  %-8.*s %-28s %8" PRId64 " %6" PRId64 "  %.*s: %.*s\n", tf_stmt_get_i64(q, 0),
+		       TF_FMT(state), file, tf_stmt_get_i64(q, 3), tf_stmt_get_i64(q, 4), TF_FMT(rule), TF_FMT(text));
 		return;
 	}
 	struct tf_buf out;
@@ -85,88 +89,40 @@ list(struct verb *v, struct tf_fault *f)
 	return e == TF_END ? TF_OK : e;
 }
 
-static enum tf_err
-find(struct verb *v, int64_t id, struct tf_stmt **out, struct tf_fault *f)
-{
-	TF_TRY(tf_sql_prepare(v->s->catalog.db,
-			      "SELECT q.bytes, q.context, d.name, d.format, q.state, q.zone FROM quarantine q JOIN "
-			      "delivery d ON d.number=q.delivery"
-			      " WHERE q.id=?",
-			      out, f));
-	tf_stmt_i64(*out, 1, id);
-	enum tf_err e = tf_stmt_step(*out, f);
-	if (e)
-		tf_stmt_free(out);
-	return e == TF_END ? tf_fault(f, TF_NOT_FOUND, "no record %" PRId64 " in quarantine", id) : e;
-}
-
 /* The record as it came, byte for byte. */
 static enum tf_err
 show(struct verb *v, int64_t id, struct tf_fault *f)
 {
 	struct tf_stmt *q;
-	TF_TRY(find(v, id, &q, f));
-	struct tf_str bytes = tf_stmt_get_blob(q, 0);
-	fwrite(bytes.p, 1, bytes.n, stdout);
-	tf_stmt_free(&q);
-	return TF_OK;
-}
-
-static enum tf_err
-settle(struct verb *v, int64_t id, struct tf_fault *f)
-{
-	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(v->s->catalog.db, "UPDATE quarantine SET state='taken' WHERE id=?", &q, f));
+	TF_TRY(tf_sql_prepare(v->s->catalog.db, "SELECT bytes FROM quarantine WHERE id=?", &q, f));
 	tf_stmt_i64(q, 1, id);
-	enum tf_err e = tf_stmt_run(q, f);
+	enum tf_err e = tf_stmt_step(q, f);
+	struct tf_str bytes = e ? (struct tf_str){0} : tf_stmt_get_blob(q, 0);
+	fwrite(bytes.p ? bytes.p : "", 1, bytes.n, stdout);
 	tf_stmt_free(&q);
-	v->settled++;
-	return e;
-}
-
-/* Reads the record again, behind what it needs to be understood (a header, a 200 record), as a delivery of its own. */
-static enum tf_err
-load_again(struct verb *v, struct tf_stmt *q, int64_t id, struct meter_load_result *r, struct tf_fault *f)
-{
-	struct tf_str given = tf_args_text(v->a, "zone"), was = tf_stmt_get_str(q, 5), format = tf_stmt_get_str(q, 3);
-	struct meter_load_options o = {.zone = given.n ? given : was, .keep_bad_out = true};
-	struct tf_zone *zone;
-	TF_TRY(tf_os_zone(v->cli->os, o.zone, &zone, f));
-	struct tf_buf text;
-	tf_buf_init(&text, 0);
-	tf_buf_str(&text, tf_stmt_get_blob(q, 1));
-	tf_buf_str(&text, tf_stmt_get_blob(q, 0));
-	char name[64];
-	snprintf(name, sizeof name, "quarantine-%" PRId64, id);
-	o.in.zone = zone;
-	o.in.format = tf_str_starts(format, TF_STR("csv")) ? TF_STR("csv") : format;
-	uint64_t offset;
-	enum tf_err e = text.err ? tf_fault(f, text.err, "no memory for a record")
-				 : meter_load_bytes(v->s, tf_str(name), tf_buf_view(&text), &o, NULL, r, &offset, f);
-	if (!e)
-		e = tf_flow_drain(v->s->flow, f);
-	tf_buf_release(&text);
-	tf_zone_free(&zone);
-	return e;
+	return e == TF_END ? tf_fault(f, TF_NOT_FOUND, "no record %" PRId64 " in quarantine", id) : e;
 }
 
 static enum tf_err
 retry(struct verb *v, int64_t id, struct tf_fault *f)
 {
-	struct tf_stmt *q;
-	TF_TRY(find(v, id, &q, f));
+	struct meter_held h;
 	struct meter_load_result r = {0};
-	uint64_t before = v->s->published.readings;
-	enum tf_err e = tf_str_eq(tf_stmt_get_str(q, 4), TF_STR("held")) ? load_again(v, q, id, &r, f) : TF_OK;
-	tf_stmt_free(&q);
+	uint64_t offset;
+	TF_TRY(meter_held_find(v->s, id, &h, f));
+	enum tf_err e = h.held ? meter_load_held(v->s, &h, tf_args_text(v->a, "zone"), NULL, &r, &offset, f) : TF_OK;
+	meter_held_release(&h);
+	if (!e)
+		e = tf_flow_drain(v->s->flow, f);
 	if (e)
 		return e;
-	bool taken = !r.quarantined && v->s->published.readings > before;
+	bool taken = !r.quarantined && r.counts.readings;
 	if (tf_args_flag(v->a, "json"))
 		printf("%s\n{\"id\":%" PRId64 ",\"taken\":%s}", v->rows++ ? "," : "", id, taken ? "true" : "false");
 	else
 		printf("record %" PRId64 ": %s\n", id, taken ? "taken" : "still held");
-	return taken ? settle(v, id, f) : TF_OK;
+	v->settled += taken;
+	return taken ? meter_held_settle(v->s, id, f) : TF_OK;
 }
 
 static enum tf_err

@@ -115,6 +115,7 @@ member_begin(void *ctx, struct tf_str name, struct tf_fault *f)
 	tf_buf_str(&in->member, name.n ? name : TF_STR("-"));
 	set_base(in, name);
 	in->c.member = tf_buf_view(&in->member);
+	in->content.skip = name.n && name.p[name.n - 1] == '/'; /* a folder's own entry */
 	return in->member.err || in->base.err ? tf_fault(f, TF_NO_MEMORY, "cannot keep a member's name") : TF_OK;
 }
 
@@ -198,6 +199,7 @@ stop(struct meter_in *in, enum tf_err e, struct tf_fault *f)
 	if (e == TF_OK)
 		return TF_OK;
 	in->dead = e;
+	in_printable(f->text);
 	return tf_fault_wrap(f, e, "cannot read '%.*s'", TF_FMT(in->c.o.name));
 }
 
@@ -221,6 +223,12 @@ meter_in_finish(struct meter_in *in, struct tf_fault *f)
 	enum tf_err e = stop(in, finish(in, f), f);
 	in->dead = e == TF_OK ? TF_INVALID : e;
 	return e;
+}
+
+uint32_t
+meter_in_step(const struct meter_in *in)
+{
+	return in->c.steps_differ ? 0 : in->c.step_s;
 }
 
 struct tf_str

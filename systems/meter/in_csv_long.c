@@ -126,14 +126,16 @@ in_csv_long_open(struct in_csv *csv, struct tf_fault *f)
 
 /* Takes the channel's interval from its rows [first, first + count) of order, where it is not known. */
 static void
-learn_step(struct in_csv_long *l, struct channel *ch)
+learn_step(struct in_csv *csv, struct channel *ch)
 {
+	struct in_csv_long *l = csv->rows;
 	uint32_t n = ch->count < 64 ? ch->count : 64;
 	if (ch->interval_s)
 		return;
 	for (uint32_t i = 0; i < n; i++)
 		l->starts[i] = l->row[l->order[ch->first + i]].start;
 	ch->interval_s = in_csv_step(l->starts, n);
+	in_step(csv->c, ch->interval_s);
 	if (ch->interval_s)
 		l->file_step = ch->interval_s;
 }
@@ -250,7 +252,7 @@ flush(struct in_csv *csv, struct tf_fault *f)
 	struct in_csv_long *l = csv->rows;
 	sort_rows(l);
 	for (uint32_t i = 0; i < l->channels; i++)
-		learn_step(l, &l->channel[i]);
+		learn_step(csv, &l->channel[i]);
 	settle_intervals(l);
 	for (uint32_t i = 0; i < l->channels; i++)
 		TF_TRY(give_channel(csv, &l->channel[i], f));

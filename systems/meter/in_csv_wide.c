@@ -276,6 +276,7 @@ decide_interval(struct in_csv *csv, struct tf_fault *f)
 {
 	struct in_csv_wide *w = csv->wide;
 	w->interval_s = in_csv_step(w->starts, w->rows);
+	in_step(csv->c, w->interval_s);
 	if (!w->interval_s)
 		return give_back(csv, f);
 	tf_buf_release(&w->kept);

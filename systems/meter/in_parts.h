@@ -23,7 +23,15 @@ struct in_ctx {
 	struct meter_sink sink;
 	struct tf_str member; /* inside a zip */
 	struct tf_str base;   /* base name of the file or member, without .gz .csv ...: the default meter */
+	uint32_t step_s;      /* the interval that rows showed; 0: none yet */
+	bool steps_differ;
 };
+
+/* Rows showed this interval; 0: none. */
+void in_step(struct in_ctx *c, uint32_t interval_s);
+
+/* A message quotes what a file says: no control character of it may reach a terminal. */
+void in_printable(char *text);
 
 /* Where a record stands. */
 struct in_place {

@@ -37,6 +37,22 @@ in_rule_text(enum in_rule rule)
 	return rule_texts[rule];
 }
 
+void
+in_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
+void
+in_step(struct in_ctx *c, uint32_t interval_s)
+{
+	c->steps_differ |= c->step_s && interval_s && c->step_s != interval_s;
+	if (interval_s)
+		c->step_s = interval_s;
+}
+
 enum tf_err
 in_bad(const struct in_ctx *c, const struct in_place *at, enum in_rule rule, struct tf_fault *f, const char *fmt, ...)
 {
@@ -49,6 +65,7 @@ in_bad(const struct in_ctx *c, const struct in_place *at, enum in_rule rule, str
 	int n = vsnprintf(text + head, sizeof(text) - (size_t)head, fmt, ap);
 	va_end(ap);
 	size_t size = n < 0 ? 0 : (size_t)head + (size_t)n;
+	in_printable(text);
 	struct meter_bad bad = {
 		.line = at->line,
 		.field = at->field,
@@ -57,7 +74,10 @@ in_bad(const struct in_ctx *c, const struct in_place *at, enum in_rule rule, str
 		.text = tf_str_n(text, size < sizeof(text) ? size : sizeof(text) - 1),
 		.bytes = at->bytes,
 		.context = at->context,
+		.as = c->o,
 	};
+	if (!bad.as.meter.n && in_name_ok(c->base, METER_METER_MAX))
+		bad.as.meter = c->base;
 	return c->sink.bad(c->sink.ctx, &bad, f);
 }
 

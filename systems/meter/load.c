@@ -1,13 +1,13 @@
 /* Loading: parser -> batches -> flow; see load.h. */
 #include "load.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/mem.h"
-#include "quarantine.h"
 
 #define CHUNK_BYTES (1u << 20)
 
@@ -104,6 +104,7 @@ loader_finish(struct loader *l, struct tf_fault *f)
 	l->head.zone = zone_name(l);
 	meter_head_put(&l->head, &l->event);
 	tf_buf_varint(&l->event, l->readings);
+	tf_buf_varint(&l->event, meter_in_step(l->in));
 	return submit(l, METER_EVENT_DELIVERED, l->token, f);
 }
 
@@ -119,8 +120,8 @@ loader_close(struct loader *l)
 static void
 hash_options(XXH3_state_t *h, const struct meter_load_options *o)
 {
-	const struct tf_str parts[] = {o->zone, o->in.format, o->in.channel, o->in.meter};
-	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+	const struct tf_str parts[] = {o->zone, o->in.format, o->in.channel, o->in.meter, o->tag};
+	for (size_t i = 0; i < sizeof parts / sizeof *parts - !o->tag.n; i++) {
 		XXH3_128bits_update(h, &parts[i].n, sizeof parts[i].n);
 		if (parts[i].n)
 			XXH3_128bits_update(h, parts[i].p, parts[i].n);
@@ -291,4 +292,29 @@ meter_load_bytes(struct meter_store *s, struct tf_str name, struct tf_str bytes,
 	result->quarantined += l.bad;
 	*out_offset = l.offset;
 	return TF_OK;
+}
+
+enum tf_err
+meter_load_held(struct meter_store *s, const struct meter_held *h, struct tf_str zone, void *token,
+		struct meter_load_result *result, uint64_t *out_offset, struct tf_fault *f)
+{
+	struct meter_load_options o = {.zone = tf_str(h->zone), .keep_bad_out = true}; /* days stay the channel's */
+	struct tf_zone *z;
+	char tag[128];
+	TF_TRY(tf_os_zone(s->os, zone.n ? zone : o.zone, &z, f));
+	snprintf(tag, sizeof tag, "quarantine-%" PRId64 " %.*s", h->id, TF_FMT(zone));
+	o.tag = tf_str(tag);
+	o.in = (struct meter_in_options){
+		.zone = z,
+		.unit = h->unit,
+		.unit_exponent = h->exponent,
+		.interval_s = h->interval_s,
+		.format = tf_str(h->format),
+		.channel = tf_str(h->channel),
+		.meter = tf_str(h->meter),
+	};
+	enum tf_err e =
+		meter_load_bytes(s, tf_buf_view(&h->name), tf_buf_view(&h->text), &o, token, result, out_offset, f);
+	tf_zone_free(&z);
+	return e;
 }

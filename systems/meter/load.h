@@ -1,13 +1,14 @@
 /* Loading files: bytes through a parser into the flow, one delivery per file. */
 #pragma once
-#include "store.h"
+#include "quarantine.h"
 
 struct meter_load_options {
 	struct tf_str zone; /* IANA name; "" for UTC (Australia/Brisbane for NEM12 and NEM13) */
 	struct meter_in_options in;
 	void (*progress)(void *ctx, const char *name, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_ctx;
-	bool keep_bad_out;                                   /* count bad records, do not quarantine them again */
+	struct tf_str tag; /* makes of bytes that came before a delivery of its own; "" usually */
+	bool keep_bad_out; /* count bad records, do not quarantine them again */
 	void (*bad)(void *ctx, const struct meter_bad *bad); /* told of each bad record; may be NULL */
 	void *bad_ctx;
 };
@@ -30,3 +31,8 @@ enum tf_err meter_load_file(struct meter_store *s, const char *path, const struc
 enum tf_err meter_load_bytes(struct meter_store *s, struct tf_str name, struct tf_str bytes,
 			     const struct meter_load_options *o, void *token, struct meter_load_result *result,
 			     uint64_t *out_offset, struct tf_fault *f) TF_MUST_USE;
+/* Reads a record of the quarantine again under the options it came with, as a delivery of its own of the same name; its
+ * times in zone or ("") the one it had, its days in the one it had. What it breaks now is counted and not put aside
+ * again. As meter_load_bytes otherwise. */
+enum tf_err meter_load_held(struct meter_store *s, const struct meter_held *h, struct tf_str zone, void *token,
+			    struct meter_load_result *result, uint64_t *out_offset, struct tf_fault *f) TF_MUST_USE;

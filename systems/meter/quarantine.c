@@ -1,7 +1,11 @@
 /* Deliveries and quarantine; see quarantine.h. A METER_EVENT_BAD is the delivery's head, then lstr member, varint line,
- * varint field, lstr rule, lstr text, lstr bytes, lstr context. A METER_EVENT_DELIVERED is the head and varint
- * readings. */
+ * varint field, lstr rule, lstr text, lstr bytes, lstr context, then how to read it again: varint unit, zigzag
+ * exponent, varint interval, lstr channel, lstr meter. A METER_EVENT_DELIVERED is the head, varint readings and varint
+ * interval. Logs written before end at context and readings. */
 #include "quarantine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 void
 meter_bad_put(const struct meter_batch_head *head, const struct meter_bad *bad, struct tf_buf *out)
@@ -14,6 +18,11 @@ meter_bad_put(const struct meter_batch_head *head, const struct meter_bad *bad, 
 	tf_buf_lstr(out, bad->text);
 	tf_buf_lstr(out, bad->bytes);
 	tf_buf_lstr(out, bad->context);
+	tf_buf_varint(out, bad->as.unit);
+	tf_buf_zigzag(out, bad->as.unit_exponent);
+	tf_buf_varint(out, bad->as.interval_s);
+	tf_buf_lstr(out, bad->as.channel);
+	tf_buf_lstr(out, bad->as.meter);
 }
 
 enum tf_err
@@ -28,6 +37,17 @@ meter_bad_get(struct tf_str bytes, struct meter_batch_head *out_head, struct met
 	out->text = tf_cur_lstr(&c);
 	out->bytes = tf_cur_lstr(&c);
 	out->context = tf_cur_lstr(&c);
+	out->as = (struct meter_in_options){0};
+	if (!c.bad && tf_cur_left(&c)) {
+		uint64_t unit = tf_cur_varint(&c);
+		int64_t exponent = tf_cur_zigzag(&c);
+		out->as.unit = (enum meter_unit)unit;
+		out->as.unit_exponent = (int8_t)exponent;
+		out->as.interval_s = (uint32_t)tf_cur_varint(&c);
+		out->as.channel = tf_cur_lstr(&c);
+		out->as.meter = tf_cur_lstr(&c);
+		c.bad |= unit >= METER_UNIT_COUNT || exponent < -18 || exponent > 18;
+	}
 	return c.bad ? tf_fault(f, TF_CORRUPT, "damaged quarantine event") : TF_OK;
 }
 
@@ -56,7 +76,7 @@ put_record(struct meter_store *s, const struct meter_batch_head *h, const struct
 	TF_TRY(tf_sql_prepare(
 		s->catalog.db,
 		"INSERT OR IGNORE INTO quarantine(delivery, member, line, field, rule, text, bytes, context, at,"
-		" zone) VALUES(?,?,?,?,?,?,?,?,?,?)",
+		" zone, format, unit, exponent, interval_s, channel, meter) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		&q, f));
 	tf_stmt_i64(q, 1, h->delivery);
 	tf_stmt_str(q, 2, b->member);
@@ -68,6 +88,12 @@ put_record(struct meter_store *s, const struct meter_batch_head *h, const struct
 	tf_stmt_blob(q, 8, b->context);
 	tf_stmt_i64(q, 9, at);
 	tf_stmt_str(q, 10, h->zone);
+	tf_stmt_str(q, 11, h->format);
+	tf_stmt_i64(q, 12, b->as.unit);
+	tf_stmt_i64(q, 13, b->as.unit_exponent);
+	tf_stmt_i64(q, 14, b->as.interval_s);
+	tf_stmt_str(q, 15, b->as.channel);
+	tf_stmt_str(q, 16, b->as.meter);
 	enum tf_err e = tf_stmt_run(q, f);
 	tf_stmt_free(&q);
 	if (e || !tf_sql_changes(s->catalog.db))
@@ -77,6 +103,20 @@ put_record(struct meter_store *s, const struct meter_batch_head *h, const struct
 			      f));
 	tf_stmt_i64(q, 1, h->delivery);
 	e = tf_stmt_run(q, f);
+	tf_stmt_free(&q);
+	return e;
+}
+
+/* interval_s: what the delivery's rows showed by its end, for the records of it that were put aside before. */
+static enum tf_err
+put_interval(struct meter_store *s, uint32_t number, uint64_t interval_s, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db,
+			      "UPDATE quarantine SET interval_s = ? WHERE delivery = ? AND interval_s = 0", &q, f));
+	tf_stmt_i64(q, 1, (int64_t)interval_s);
+	tf_stmt_i64(q, 2, number);
+	enum tf_err e = tf_stmt_run(q, f);
 	tf_stmt_free(&q);
 	return e;
 }
@@ -100,8 +140,11 @@ meter_delivery_event(struct meter_store *s, const struct tf_flow_event *event, s
 	struct tf_cur c = tf_cur(event->bytes);
 	TF_TRY(meter_head_get(&c, &head, f));
 	TF_TRY(put_delivery(s, &head, f));
-	if (event->type == METER_EVENT_DELIVERED)
-		return put_complete(s, head.delivery, tf_cur_varint(&c), f);
+	if (event->type == METER_EVENT_DELIVERED) {
+		TF_TRY(put_complete(s, head.delivery, tf_cur_varint(&c), f));
+		uint64_t interval_s = tf_cur_left(&c) ? tf_cur_varint(&c) : 0;
+		return interval_s ? put_interval(s, head.delivery, interval_s, f) : TF_OK;
+	}
 	if (event->type != METER_EVENT_BAD)
 		return TF_OK;
 	struct meter_bad bad;
@@ -144,4 +187,67 @@ meter_delivery_find(struct meter_store *s, const struct meter_delivery_key *key,
 					       (uint64_t)tf_stmt_get_i64(q, 6)};
 	tf_stmt_free(&q);
 	return e == TF_END ? TF_NOT_FOUND : e;
+}
+
+static enum tf_err
+held_from(struct tf_stmt *q, int64_t id, struct meter_held *out, struct tf_fault *f)
+{
+	struct tf_str format = tf_stmt_get_str(q, 2), zone = tf_stmt_get_str(q, 4);
+	struct meter_held h = {.id = id, .held = tf_str_eq(tf_stmt_get_str(q, 3), TF_STR("held"))};
+	/* The two CSV readers are told apart by the header. */
+	snprintf(h.format, sizeof h.format, "%.*s", tf_str_starts(format, TF_STR("csv")) ? 3 : (int)format.n, format.p);
+	snprintf(h.zone, sizeof h.zone, "%.*s", TF_FMT(zone));
+	snprintf(h.channel, sizeof h.channel, "%.*s", TF_FMT(tf_stmt_get_str(q, 6)));
+	snprintf(h.meter, sizeof h.meter, "%.*s", TF_FMT(tf_stmt_get_str(q, 7)));
+	h.unit = (enum meter_unit)tf_stmt_get_i64(q, 8);
+	h.exponent = (int8_t)tf_stmt_get_i64(q, 9);
+	h.interval_s = (uint32_t)tf_stmt_get_i64(q, 10);
+	tf_buf_init(&h.name, 0);
+	tf_buf_str(&h.name, tf_stmt_get_str(q, 5));
+	tf_buf_init(&h.text, 0);
+	tf_buf_str(&h.text, tf_stmt_get_blob(q, 1));
+	tf_buf_str(&h.text, tf_stmt_get_blob(q, 0));
+	if (h.text.err || h.name.err) {
+		meter_held_release(&h);
+		return tf_fault(f, TF_NO_MEMORY, "no memory for a record");
+	}
+	*out = h;
+	return TF_OK;
+}
+
+enum tf_err
+meter_held_find(struct meter_store *s, int64_t id, struct meter_held *out, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(
+		s->catalog.db,
+		"SELECT q.bytes, q.context, iif(q.format='', d.format, q.format), q.state, q.zone, d.name, "
+		"q.channel, q.meter, q.unit, q.exponent, q.interval_s FROM quarantine q JOIN delivery d "
+		"ON d.number=q.delivery WHERE q.id=?",
+		&q, f));
+	tf_stmt_i64(q, 1, id);
+	enum tf_err e = tf_stmt_step(q, f);
+	e = e == TF_END ? tf_fault(f, TF_NOT_FOUND, "no record %" PRId64 " in quarantine", id)
+	    : e         ? e
+			: held_from(q, id, out, f);
+	tf_stmt_free(&q);
+	return e;
+}
+
+void
+meter_held_release(struct meter_held *h)
+{
+	tf_buf_release(&h->name);
+	tf_buf_release(&h->text);
+}
+
+enum tf_err
+meter_held_settle(struct meter_store *s, int64_t id, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db, "UPDATE quarantine SET state='taken' WHERE id=?", &q, f));
+	tf_stmt_i64(q, 1, id);
+	enum tf_err e = tf_stmt_run(q, f);
+	tf_stmt_free(&q);
+	return e;
 }

@@ -23,3 +23,20 @@ struct meter_delivery {
 /* TF_NOT_FOUND when it was never delivered. */
 enum tf_err meter_delivery_find(struct meter_store *s, const struct meter_delivery_key *key, struct meter_delivery *out,
 				struct tf_fault *f) TF_MUST_USE;
+
+/* A record put aside, to be read again. */
+struct meter_held {
+	int64_t id;
+	bool held; /* not taken yet */
+	char format[16], zone[72], channel[METER_CHANNEL_MAX + 1], meter[METER_METER_MAX + 1];
+	enum meter_unit unit; /* with exponent and interval_s (0: not known): the options it came under */
+	int8_t exponent;
+	uint32_t interval_s;
+	struct tf_buf name; /* of its delivery */
+	struct tf_buf text; /* what it needs to be understood (a header, a 200 record), then the record */
+};
+/* TF_NOT_FOUND when there is no such record. Release *out after success only. */
+enum tf_err meter_held_find(struct meter_store *s, int64_t id, struct meter_held *out, struct tf_fault *f) TF_MUST_USE;
+void meter_held_release(struct meter_held *h);
+/* It gave readings, which are durable. */
+enum tf_err meter_held_settle(struct meter_store *s, int64_t id, struct tf_fault *f) TF_MUST_USE;

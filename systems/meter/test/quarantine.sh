@@ -1,0 +1,69 @@
+#!/bin/bash
+# What was put aside is read again as it would have been read where it stood: under the file's own options.
+set -u
+cd "$(dirname "$0")/../../.."
+program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir"
+promise() { # NAME CONDITION...
+	local name=$1
+	shift
+	if "$@" >/dev/null; then echo "ok - $name"; else echo "not ok - $name"; fi
+}
+reading() { # DATA METER: start, channel and value of each
+	"$program" read --data "$1" --meter "$2" | tail -n +2 | cut -d, -f1,3,4
+}
+same() { test "$1" = "$2"; }
+
+cat >home-7.csv <<'END'
+start,value
+2025-03-30 00:00,1.25
+2025-03-30 00:30,1.5
+2025-03-30 01:00,1.75
+2025-03-30 02:00,2
+END
+"$program" load --data a --zone Europe/London --unit kWh --channel E5 home-7.csv >/dev/null
+promise "a local time that does not exist is put aside by its name" \
+	grep -q "local time '2025-03-30 01:00' does not exist in Europe/London" <("$program" quarantine list --data a)
+promise "retried in a zone that has it, it is taken" "$program" quarantine retry 1 --data a --zone Etc/GMT+3
+promise "with the file's unit, channel, interval and meter" \
+	same "$(reading a home-7 | tail -n 1)" "2025-03-30T04:00:00Z,E5,1750"
+promise "its day is the channel's" same "$("$program" usage --data a --account home-7 --by day --json | grep -c '"period":"2025-03-30"')" 1
+promise "the file's name stays the head-end's" \
+	same "$("$program" missing --data a --to 2025-03-30T04:00Z | sed -n 2p | cut -d, -f1)" "home"
+promise "what is taken is no longer held" grep -q 'nothing is held' <("$program" quarantine list --data a)
+
+cat >wide.csv <<'END'
+start,A,B:B1
+2025-03-30 00:30,1,3
+2025-03-30 01:00,2,4
+2025-03-30 02:00,3,5
+2025-03-30 02:30,4,6
+END
+"$program" load --data b --zone Europe/London wide.csv >/dev/null
+"$program" quarantine retry --all --data b --zone Etc/GMT+3 >/dev/null
+promise "a wide row has the interval that the rows beside it show" \
+	same "$(reading b B)" "$(printf '2025-03-30T00:30:00Z,B1,3\n2025-03-30T01:00:00Z,B1,5\n2025-03-30T01:30:00Z,B1,6\n2025-03-30T04:00:00Z,B1,4\n')"
+promise "verify finds nothing" "$program" verify --data b
+
+printf 'start,M1\n2025-01-01T00:00Z,1\n2025-01-01T00:15Z,\033[31m2\n2025-01-01T00:30Z,3\n' >bad.csv
+"$program" load --data c bad.csv >/dev/null
+"$program" quarantine list --data c >list
+promise "no control character of a file reaches a terminal" test -z "$(tr -d '\n\040-\176' <list)"
+promise "the record itself is kept byte for byte" cmp -s <("$program" quarantine show 1 --data c) <(sed -n 3p bad.csv)
+
+if command -v python3 >/dev/null; then
+	python3 - <<'END'
+import zipfile
+row = 'start,M1\n2025-01-01T00:00Z,1\n2025-01-01T00:15Z,q\n2025-01-01T00:30Z,1\n'
+with zipfile.ZipFile('two.zip', 'w', zipfile.ZIP_DEFLATED) as z:
+    z.writestr('in/', '')
+    z.writestr('in/a.csv', row)
+    z.writestr('in/b.csv', '100,NEM12,202501010000,x,y\n900\n')
+END
+	"$program" load --data d two.zip >/dev/null
+	"$program" quarantine list --data d >list
+	promise "a folder in a zip is no record" same "$(tail -n +2 list | wc -l)" 1
+	promise "a zip's member is named" grep -q ' two.zip:in/a.csv ' list
+fi
