@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "api_send.h"
 #include "base/mem.h"
 
 static const struct tf_metric metrics[] = {
@@ -92,9 +93,24 @@ static const struct tf_route routes[] = {
 	READ("/usage", meter_api_get_usage, "account transformer feeder zone region by"),
 	READ("/tiers", meter_api_get_tiers, ""),
 	READ("/missing", meter_api_get_missing, "from to zone head_end"),
+	{.method = "GET", .path = "/meter/v1/missing/sent", .handle = meter_api_get_sent},
+	{.method = "POST", .path = "/meter/v1/missing/send", .handle = meter_api_post_send},
 	READ("/quarantine", meter_api_get_quarantine, "after limit all"),
 	READ("/quarantine/{id}", meter_api_get_record, ""),
+	{.method = "POST", .path = "/meter/v1/quarantine/{id}/retry", .handle = meter_api_post_retry, .query = "zone"},
+	{.method = "POST",
+	 .path = "/meter/v1/quarantine/retry",
+	 .handle = meter_api_post_retry_all,
+	 .query = "zone after limit"},
 	READ("/bill", meter_api_get_bill, "period account"),
+	READ("/reports/{report}", meter_api_get_report, "period slabs"),
+	READ("/cost", meter_api_get_cost, "history"),
+	{.method = "POST",
+	 .path = "/meter/v1/network",
+	 .handle = meter_api_post_network,
+	 .body_max = 1,
+	 .query = "name"},
+	{.method = "POST", .path = "/meter/v1/verify", .handle = meter_api_post_verify},
 	{.method = "POST", .path = "/meter/v1/tier", .handle = meter_api_post_tier, .query = "now"},
 	{.method = "GET", .path = "/meter/v1/openapi.yaml", .handle = get_openapi},
 	{.method = "GET", .path = "/", .handle = get_console},
@@ -112,8 +128,10 @@ meter_api_init(struct meter_api *a, struct tf_fault *f)
 		e = tf_metrics_new(metrics, sizeof metrics / sizeof *metrics, &a->metrics, f);
 	_Static_assert(sizeof routes <= sizeof a->routes, "room for all routes");
 	memcpy(a->routes, routes, sizeof routes);
-	a->routes[0].body_max = a->body_max;
+	for (struct tf_route *r = a->routes; r->method; r++)
+		r->body_max = r->body_max ? a->body_max : 0;
 	pthread_mutex_init(&a->catalog, NULL);
+	pthread_mutex_init(&a->access_lock, NULL);
 	a->writer->lock = &a->catalog;
 	a->published_at = a->tiered_at = tf_os_ticks(a->os);
 	return e;
@@ -122,7 +140,8 @@ meter_api_init(struct meter_api *a, struct tf_fault *f)
 void
 meter_api_release(struct meter_api *a)
 {
-	tf_worker_join(&a->mover);
+	meter_api_jobs_drop(a);
+	meter_send_free(&a->send);
 	for (int i = 0; i < METER_API_WORKERS; i++)
 		meter_store_close(&a->readers[i]);
 	for (uint32_t i = 0; i < a->zone_count; i++)
@@ -159,6 +178,7 @@ commit(struct meter_api *a, struct tf_fault *f)
 	tf_metric_add(a->metrics, METER_M_COMMITS, 0, 1);
 	tf_metric_observe(a->metrics, METER_M_SYNC, 0, tf_os_ticks(a->os) - begun);
 	meter_api_tell(a);
+	meter_api_retry_told(a);
 	return TF_OK;
 }
 
@@ -171,25 +191,48 @@ publish(struct meter_api *a, tf_dur now, struct tf_fault *f)
 	return tf_flow_tick(a->writer->flow, f);
 }
 
+/* Nothing that waits is acknowledged any more. */
+static void
+give_up(struct meter_api *a)
+{
+	meter_api_post_fail(a, &a->broken);
+	meter_api_retry_fail(a, &a->broken);
+	meter_api_jobs_fail(a, &a->broken);
+	for (uint32_t i = 0; i < a->parked_count; i++)
+		tf_reply_fault(a->parked[i].x, &a->broken, NULL);
+	a->parked_count = 0;
+}
+
+static void
+schedule(struct meter_api *a, tf_dur now)
+{
+	struct tf_fault f = {0};
+	if (a->tier_every && !a->moving && now - a->tiered_at > a->tier_every &&
+	    meter_api_move(a, tf_os_now(a->os), NULL, &f))
+		tf_watch_fault(a->watch, "tier.failed", NULL, &f);
+	meter_send_schedule(a->send, now);
+}
+
 tf_dur
 meter_api_after(void *ctx)
 {
 	struct meter_api *a = ctx;
 	tf_dur now = tf_os_ticks(a->os);
-	if (a->broken.code)
+	if (a->broken.code) {
+		give_up(a);
 		return -1;
+	}
 	struct tf_fault f = {0};
 	if (commit(a, &f) || publish(a, now, &f)) {
 		/* A file that failed to sync is not to be trusted: nothing more is acknowledged, the process ends. */
 		a->broken = f;
 		tf_watch_fault(a->watch, "flow.broken", NULL, &f);
+		give_up(a);
 		tf_server_stop(a->server);
 		return -1;
 	}
-	meter_api_move_done(a);
-	if (a->tier_every && !a->mover && now - a->tiered_at > a->tier_every &&
-	    meter_api_move(a, tf_os_now(a->os), NULL, &f))
-		tf_watch_fault(a->watch, "tier.failed", NULL, &f);
+	meter_api_jobs(a);
+	schedule(a, now);
 	let_go(a);
 	return a->parked_count ? 5000 : a->publish_every;
 }
@@ -206,13 +249,15 @@ meter_api_metrics(void *ctx, struct tf_buf *out)
 {
 	struct meter_api *a = ctx;
 	tf_metric_set(a->metrics, METER_M_WAITING, 0, (int64_t)tf_flow_waiting_bytes(a->writer->flow));
+	tf_metric_set(a->metrics, METER_M_JOBS, 0, a->job_count);
 	tf_metrics_render(a->metrics, out);
 }
 
 enum tf_err
 meter_api_finish(struct meter_api *a, struct tf_fault *f)
 {
-	tf_worker_join(&a->mover);
+	meter_api_jobs_drop(a);
+	meter_send_stop(a->send);
 	if (a->broken.code)
 		return tf_fault(f, a->broken.code, "%s", a->broken.text);
 	return tf_flow_drain(a->writer->flow, f);

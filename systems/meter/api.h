@@ -2,14 +2,17 @@
  *
  *   POST readings -> loop: parse, decide, append -> one sync for all that came meanwhile -> 202
  *   GET ...       -> loop: wait for min_offset -> worker: a read-only store of its own -> answer, as fast as it is read
+ *   POST tier ... -> loop: queue -> a job beside the loop, one at a time, that has the catalog to itself -> answer
  *
- * The writer's catalog is used by publish and by tier moves, both beside the loop and one at a time (the store's lock);
- * the loop itself only appends to the log. Thread rule: everything here runs in the loop but for the handlers marked as
- * a worker's and the tier move. */
+ * The writer's catalog is used by publish and by jobs, both beside the loop and one at a time (the store's lock); the
+ * loop itself only appends to the log and writes keys.db. While a job runs nothing is published; what comes meanwhile
+ * waits in the log, up to the queue's bound. Thread rule: everything here runs in the loop but for the handlers marked
+ * as a worker's and the work of jobs. */
 #pragma once
 #include <stdatomic.h>
 
 #include "api_keys.h"
+#include "core_cost.h"
 #include "out_tier.h"
 #include "serve/server.h"
 #include "store.h"
@@ -20,8 +23,32 @@
 #define METER_API_WAIT       (10 * TF_SEC) /* of such a read; then 504 */
 #define METER_API_BAD_MAX    20            /* bad records told in an answer */
 #define METER_API_ZONES_MAX  64            /* calendars kept open */
+#define METER_API_JOBS_MAX   16            /* waiting; past it 429 */
+#define METER_API_ACCESS_MAX 1024          /* cold months read since the last move that are remembered */
 
+struct meter_api;
 struct meter_api_post;
+struct meter_api_retry;
+struct meter_api_send;
+
+/* What needs the writer's catalog to itself. Its owner's struct begins with it. */
+struct meter_api_job {
+	struct meter_api_job *next;
+	struct tf_exchange *x; /* who asked for it; NULL: the schedule */
+	/* In the worker, with the catalog locked. */
+	enum tf_err (*work)(struct meter_api *a, struct meter_api_job *job, struct tf_fault *f);
+	/* In the loop, once it ended with err and fault: answers. False: it goes on, and somebody keeps it. */
+	bool (*done)(struct meter_api *a, struct meter_api_job *job);
+	void (*free)(struct meter_api_job *job);
+	enum tf_err err;
+	struct tf_fault fault;
+};
+
+/* A bucket's cold month that was read on a day (UTC). */
+struct meter_api_access {
+	uint32_t bucket;
+	int32_t month, day;
+};
 
 struct meter_api_parked {
 	struct tf_exchange *x;
@@ -53,16 +80,22 @@ struct meter_api {
 	tf_dur published_at, tiered_at;
 	struct tf_metrics *metrics;
 
-	struct tf_worker *mover; /* a tier move under way */
-	atomic_bool moved;
-	struct tf_exchange *mover_x; /* who asked for it; NULL: the schedule */
-	tf_time mover_now;
-	struct meter_tier_report report;
-	enum tf_err mover_err;
-	struct tf_fault mover_fault;
+	struct meter_api_job *jobs, *jobs_last; /* the first runs */
+	uint32_t job_count;
+	struct tf_worker *worker;
+	atomic_bool worked;
+	bool moving; /* a scheduled move is among the jobs */
+
+	struct meter_api_retry *retries; /* appended, not yet synced */
+	struct meter_api_send *send;
+	struct meter_prices prices;
+
+	pthread_mutex_t access_lock;
+	struct meter_api_access access[METER_API_ACCESS_MAX];
+	uint32_t access_count;
 
 	struct tf_fault broken; /* code set: the process must end */
-	struct tf_route routes[16];
+	struct tf_route routes[24];
 };
 
 enum {
@@ -74,11 +107,11 @@ enum {
 /* Opens what the API needs beside the writer. */
 enum tf_err meter_api_init(struct meter_api *a, struct tf_fault *f) TF_MUST_USE;
 void meter_api_release(struct meter_api *a);
-/* The server's `after`: commit and answer, publish, let waiting reads go, start and end tier moves. */
+/* The server's `after`: commit and answer, publish, let waiting reads go, start and end jobs. */
 tf_dur meter_api_after(void *ctx);
 bool meter_api_ready(void *ctx);
 void meter_api_metrics(void *ctx, struct tf_buf *out);
-/* After the server ended: waits for a move, publishes everything. */
+/* After the server ended: waits for the job that runs, publishes everything. */
 enum tf_err meter_api_finish(struct meter_api *a, struct tf_fault *f) TF_MUST_USE;
 
 /* A calendar by name, kept open. */
@@ -89,13 +122,37 @@ enum tf_err meter_api_zone(struct meter_api *a, struct tf_str name, struct tf_zo
 void meter_api_post_readings(void *ctx, struct tf_exchange *x);
 /* After a commit: answers those it covers. */
 void meter_api_tell(struct meter_api *a);
+/* Instead: none of those waiting is acknowledged. */
+void meter_api_post_fail(struct meter_api *a, const struct tf_fault *why);
+
+/* api_job.c */
+/* Takes ownership where it succeeds. TF_OVERLOAD when METER_API_JOBS_MAX wait. */
+enum tf_err meter_api_job(struct meter_api *a, struct meter_api_job *job, struct tf_fault *f) TF_MUST_USE;
+/* The same, without the bound and without failing: for a job that goes on. */
+void meter_api_job_again(struct meter_api *a, struct meter_api_job *job);
+/* Ends the one that has run, and starts the next. */
+void meter_api_jobs(struct meter_api *a);
+/* Answers and frees all that wait, after the one that runs: the process must end. */
+void meter_api_jobs_fail(struct meter_api *a, const struct tf_fault *why);
+/* The same without answers. */
+void meter_api_jobs_drop(struct meter_api *a);
 
 /* api_tier.c */
 void meter_api_post_tier(void *ctx, struct tf_exchange *x);
-/* Starts a move; TF_CONFLICT when one runs. x may be NULL. */
 enum tf_err meter_api_move(struct meter_api *a, tf_time now, struct tf_exchange *x, struct tf_fault *f) TF_MUST_USE;
-/* Takes note of one that ended. */
-void meter_api_move_done(struct meter_api *a);
+/* A reader's (struct meter_store.opened): remembers a cold month that was read. From any thread. */
+void meter_api_opened(void *ctx, uint32_t bucket, int32_t month);
+
+/* api_admin.c */
+void meter_api_post_network(void *ctx, struct tf_exchange *x);
+void meter_api_post_verify(void *ctx, struct tf_exchange *x);
+
+/* api_retry.c */
+void meter_api_post_retry(void *ctx, struct tf_exchange *x);
+void meter_api_post_retry_all(void *ctx, struct tf_exchange *x);
+/* After a commit: what was read again is settled. */
+void meter_api_retry_told(struct meter_api *a);
+void meter_api_retry_fail(struct meter_api *a, const struct tf_fault *why);
 
 /* api_read.c, api_views.c: a worker's. */
 void meter_api_get_readings(void *ctx, struct tf_exchange *x);
@@ -106,6 +163,8 @@ void meter_api_get_quarantine(void *ctx, struct tf_exchange *x);
 void meter_api_get_record(void *ctx, struct tf_exchange *x);
 void meter_api_get_meters(void *ctx, struct tf_exchange *x);
 void meter_api_get_bill(void *ctx, struct tf_exchange *x);
+void meter_api_get_cost(void *ctx, struct tf_exchange *x);
+void meter_api_get_report(void *ctx, struct tf_exchange *x);
 
 /* Embedded files. */
 struct tf_str meter_openapi(void);

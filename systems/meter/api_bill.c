@@ -1,6 +1,8 @@
-/* GET /meter/v1/bill: a month's bills, as `tenfold meter bill --json` prints them. */
+/* GET bill, reports, cost: as `tenfold meter bill`, `report` and `cost` print them with --json. */
 #include "api_out.h"
 #include "view_bill_print.h"
+#include "view_cost.h"
+#include "view_report.h"
 
 struct bills {
 	struct meter_api_out *o;
@@ -52,4 +54,70 @@ void
 meter_api_get_bill(void *ctx, struct tf_exchange *x)
 {
 	meter_api_run(ctx, x, bill);
+}
+
+static enum tf_err
+on_report_row(void *ctx, const struct meter_report *r, struct tf_stmt *q, struct tf_fault *f)
+{
+	struct meter_api_out *o = ctx;
+	meter_report_json(r, q, &o->json);
+	return meter_api_flush(o, f);
+}
+
+static enum tf_err
+report(struct meter_store *s, struct meter_api_out *o, struct tf_fault *f)
+{
+	struct tf_str name = tf_exchange_param(o->x, 0), period = tf_exchange_query(o->x, "period"),
+		      slabs = tf_exchange_query(o->x, "slabs");
+	const struct meter_report *r = meter_report_find(name);
+	int32_t month;
+	o->field = "report";
+	if (!r)
+		return tf_fault(f, TF_NOT_FOUND, "'%.*s' is no report: monthly, change or peak", TF_FMT(name));
+	o->field = "period";
+	if (!period.p || tf_month_parse(period, &month))
+		return tf_fault(f, TF_INVALID, "a month YYYY-MM is wanted");
+	tf_json_begin_object(&o->json);
+	tf_json_set_cstr(&o->json, "report", r->name);
+	tf_json_key(&o->json, "rows");
+	tf_json_begin_array(&o->json);
+	enum tf_err e =
+		meter_report_run(s, r, month, slabs.p ? slabs : TF_STR(METER_REPORT_SLABS), on_report_row, o, f);
+	if (e == TF_INVALID)
+		o->field = "slabs";
+	if (e || o->gone)
+		return e;
+	tf_json_end_array(&o->json);
+	tf_json_end_object(&o->json);
+	tf_json_finish(&o->json);
+	return TF_OK;
+}
+
+void
+meter_api_get_report(void *ctx, struct tf_exchange *x)
+{
+	meter_api_run(ctx, x, report);
+}
+
+static enum tf_err
+cost(struct meter_store *s, struct meter_api_out *o, struct tf_fault *f)
+{
+	struct meter_cost_measured m = {0};
+	struct meter_cost c[METER_COST_SCALES];
+	uint64_t months;
+	TF_TRY(meter_api_number(o, "history", 60, 1200, &months, f));
+	o->field = "history";
+	if (!months)
+		return tf_fault(f, TF_INVALID, "no month of history");
+	o->field = NULL;
+	TF_TRY(meter_cost_measure(s, &m, f));
+	TF_TRY(meter_cost_curve(&m, &o->api->prices, (uint32_t)months, c, f));
+	meter_cost_json(&m, &o->api->prices, c, &o->b);
+	return TF_OK;
+}
+
+void
+meter_api_get_cost(void *ctx, struct tf_exchange *x)
+{
+	meter_api_run(ctx, x, cost);
 }

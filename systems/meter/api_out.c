@@ -9,8 +9,11 @@ reader(struct meter_api *a, unsigned worker, struct meter_store **out, struct tf
 {
 	TF_ASSERT(worker < METER_API_WORKERS);
 	struct meter_store_options o = {.read_only = true};
-	if (!a->readers[worker])
+	if (!a->readers[worker]) {
 		TF_TRY(meter_store_open(a->os, a->dir, &o, &a->readers[worker], f));
+		a->readers[worker]->opened = meter_api_opened;
+		a->readers[worker]->opened_ctx = a;
+	}
 	*out = a->readers[worker];
 	return TF_OK;
 }
@@ -41,7 +44,10 @@ finish(struct meter_api_out *o, enum tf_err e, const struct tf_fault *f)
 {
 	if (!e && o->b.err)
 		e = o->b.err;
-	if (!o->begun && e) {
+	if (!o->begun && e == TF_UNSUPPORTED && o->field && strcmp(o->field, "Accept") == 0) {
+		struct tf_problem p = {406, "UNSUPPORTED", tf_str(f->text), o->field};
+		tf_reply_problem(o->x, &p);
+	} else if (!o->begun && e) {
 		tf_reply_fault(o->x, f, o->field);
 	} else if (!o->begun) {
 		tf_reply(o->x, 200, o->type, tf_buf_view(&o->b));
@@ -106,4 +112,26 @@ meter_api_number(struct meter_api_out *o, const char *name, uint64_t fallback, u
 		return TF_OK;
 	o->field = name;
 	return tf_fault(f, TF_INVALID, "'%.*s' is no whole number up to %llu", TF_FMT(text), (unsigned long long)max);
+}
+
+enum tf_err
+meter_api_negotiate(struct meter_api_out *o, bool *out_json, struct tf_fault *f)
+{
+	struct tf_str accept = tf_exchange_header(o->x, "accept"), part, type;
+	bool csv = !accept.n, json = false;
+	while (accept.n && tf_str_cut(&accept, ',', &part)) {
+		if (!tf_str_cut(&part, ';', &type))
+			continue;
+		type = tf_str_trim(type);
+		csv |= tf_str_eq_nocase(type, TF_STR("text/csv")) || tf_str_eq(type, TF_STR("*/*")) ||
+		       tf_str_eq_nocase(type, TF_STR("text/*"));
+		json |= tf_str_eq_nocase(type, TF_STR("application/json")) ||
+			tf_str_eq_nocase(type, TF_STR("application/*"));
+	}
+	*out_json = json;
+	o->type = json ? "application/json" : "text/csv; charset=utf-8";
+	o->field = "Accept";
+	if (csv || json)
+		o->field = NULL;
+	return csv || json ? TF_OK : tf_fault(f, TF_UNSUPPORTED, "there is text/csv and application/json");
 }

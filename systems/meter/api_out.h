@@ -28,3 +28,6 @@ enum tf_err meter_api_time(struct meter_api_out *out, const char *name, tf_time 
 /* A whole number within [0, max]. */
 enum tf_err meter_api_number(struct meter_api_out *out, const char *name, uint64_t fallback, uint64_t max,
 			     uint64_t *out_n, struct tf_fault *f) TF_MUST_USE;
+/* By the Accept header: CSV, or JSON where it is asked for and CSV is not preferred by saying nothing. Sets the type.
+ */
+enum tf_err meter_api_negotiate(struct meter_api_out *out, bool *out_json, struct tf_fault *f) TF_MUST_USE;

@@ -165,7 +165,7 @@ load(struct meter_api *a, struct meter_api_post *p, struct meter_load_options *o
 	enum tf_err e = meter_load_bytes(a->writer, name.p ? name : TF_STR("http"), body, o, &p->told, &p->result,
 					 &p->offset, f);
 	/* A body that alone fills the queue would never be taken. */
-	if (e == TF_OVERLOAD && tf_flow_waiting_bytes(a->writer->flow) - before > before)
+	if (e == TF_OVERLOAD && !before)
 		return tf_fault(f, TF_TOO_LARGE, "unpacked, the body is too large");
 	if (!e && p->key.p)
 		e = meter_keys_put(&a->keys, p->key, tf_str_n(p->hash, sizeof p->hash), f);
@@ -249,6 +249,17 @@ meter_api_tell(struct meter_api *a)
 		a->posts = p->next;
 		TF_ASSERT(p->told != NOT_TOLD);
 		accept_post(a, p);
+		post_free(p);
+	}
+}
+
+void
+meter_api_post_fail(struct meter_api *a, const struct tf_fault *why)
+{
+	struct meter_api_post *p;
+	while ((p = a->posts)) {
+		a->posts = p->next;
+		tf_reply_fault(p->x, why, NULL);
 		post_free(p);
 	}
 }

@@ -82,36 +82,15 @@ on_channel(void *ctx, uint32_t sid, struct tf_str meter, struct tf_str channel, 
 	return e == TF_NOT_FOUND ? TF_CORRUPT : e;
 }
 
-/* What the client wants, of what there is. */
-static enum tf_err
-negotiate(struct meter_api_out *o, bool *out_json, struct tf_fault *f)
-{
-	struct tf_str accept = tf_exchange_header(o->x, "accept"), part, type;
-	bool csv = !accept.n, json = false;
-	while (accept.n && tf_str_cut(&accept, ',', &part)) {
-		if (!tf_str_cut(&part, ';', &type))
-			continue;
-		type = tf_str_trim(type);
-		csv |= tf_str_eq_nocase(type, TF_STR("text/csv")) || tf_str_eq(type, TF_STR("*/*")) ||
-		       tf_str_eq_nocase(type, TF_STR("text/*"));
-		json |= tf_str_eq_nocase(type, TF_STR("application/json")) ||
-			tf_str_eq_nocase(type, TF_STR("application/*"));
-	}
-	*out_json = json;
-	o->field = "Accept";
-	return csv || json ? TF_OK : tf_fault(f, TF_UNSUPPORTED, "there is text/csv and application/json");
-}
-
 static enum tf_err
 readings(struct meter_store *s, struct meter_api_out *o, struct tf_fault *f)
 {
 	struct reading r = {.s = s, .out = o, .only = tf_exchange_query(o->x, "channel")};
 	struct tf_str meter = tf_exchange_param(o->x, 0);
-	TF_TRY(negotiate(o, &r.json, f));
+	TF_TRY(meter_api_negotiate(o, &r.json, f));
 	TF_TRY(meter_api_time(o, "from", TF_TIME_FIRST, &r.from, f));
 	TF_TRY(meter_api_time(o, "to", TF_TIME_LAST, &r.to, f));
 	o->field = "meter";
-	o->type = r.json ? "application/json" : "text/csv; charset=utf-8";
 	if (r.json) {
 		tf_json_begin_object(&o->json);
 		tf_json_set_str(&o->json, "meter", meter);

@@ -1,4 +1,4 @@
-/* GET usage, tiers, missing, quarantine: what the aggregates, the catalog and the gaps say, as JSON. */
+/* GET usage, tiers, missing, quarantine: what the aggregates, the catalog and the gaps say. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -146,47 +146,59 @@ meter_api_get_tiers(void *ctx, struct tf_exchange *x)
 	meter_api_run(ctx, x, tiers);
 }
 
+struct gaps {
+	struct meter_api_out *o;
+	struct tf_str only;
+	bool json;
+	uint64_t count, intervals;
+};
+
 static enum tf_err
 on_gap(void *ctx, const struct meter_gap *g, struct tf_fault *f)
 {
-	struct meter_api_out *o = ctx;
-	struct tf_str only = tf_exchange_query(o->x, "head_end");
+	struct gaps *v = ctx;
+	struct tf_json_out *w = &v->o->json;
 	char from[40], to[40];
-	if (only.p && !tf_str_eq(only, g->head_end))
+	if (v->only.p && !tf_str_eq(v->only, g->head_end))
 		return TF_OK;
-	tf_json_begin_object(&o->json);
-	tf_json_set_str(&o->json, "head_end", g->head_end);
-	tf_json_set_str(&o->json, "meter", g->meter);
-	tf_json_set_str(&o->json, "channel", g->channel);
-	tf_json_set_cstr(&o->json, "from", tf_time_format(g->from, from));
-	tf_json_set_cstr(&o->json, "to", tf_time_format(g->to, to));
-	tf_json_set_u64(&o->json, "intervals", g->intervals);
-	tf_json_end_object(&o->json);
-	return meter_api_flush(o, f);
-}
-
-static enum tf_err
-latest(struct meter_store *s, tf_time *out, struct tf_fault *f)
-{
-	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(s->catalog.db, "SELECT coalesce(max(newest) + 1, 0) FROM block", &q, f));
-	enum tf_err e = tf_stmt_step(q, f);
-	if (!e)
-		*out = tf_stmt_get_i64(q, 0);
-	tf_stmt_free(&q);
-	return e;
+	v->count++;
+	v->intervals += g->intervals;
+	if (!v->json) {
+		meter_gap_csv(g, &v->o->b);
+		return meter_api_flush(v->o, f);
+	}
+	tf_json_begin_object(w);
+	tf_json_set_str(w, "head_end", g->head_end);
+	tf_json_set_str(w, "meter", g->meter);
+	tf_json_set_str(w, "channel", g->channel);
+	tf_json_set_cstr(w, "from", tf_time_format(g->from, from));
+	tf_json_set_cstr(w, "to", tf_time_format(g->to, to));
+	tf_json_set_u64(w, "intervals", g->intervals);
+	tf_json_end_object(w);
+	return meter_api_flush(v->o, f);
 }
 
 static enum tf_err
 missing(struct meter_store *s, struct meter_api_out *o, struct tf_fault *f)
 {
 	tf_time from, to, last = 0;
-	TF_TRY(latest(s, &last, f));
+	struct gaps v = {.o = o, .only = tf_exchange_query(o->x, "head_end")};
+	TF_TRY(meter_api_negotiate(o, &v.json, f));
+	TF_TRY(meter_missing_until(s, &last, f));
 	TF_TRY(meter_api_time(o, "from", TF_TIME_FIRST, &from, f));
 	TF_TRY(meter_api_time(o, "to", last, &to, f));
-	begin_list(o, "missing");
-	TF_TRY(meter_missing(s, from, to, on_gap, o, f));
-	end_list(o);
+	if (v.json)
+		begin_list(o, "missing");
+	else
+		tf_buf_cstr(&o->b, METER_MISSING_HEADER);
+	TF_TRY(meter_missing(s, from, to, on_gap, &v, f));
+	if (v.json && !o->gone) {
+		tf_json_end_array(&o->json);
+		tf_json_set_u64(&o->json, "gaps", v.count);
+		tf_json_set_u64(&o->json, "intervals", v.intervals);
+		tf_json_end_object(&o->json);
+		tf_json_finish(&o->json);
+	}
 	return TF_OK;
 }
 
@@ -199,7 +211,7 @@ meter_api_get_missing(void *ctx, struct tf_exchange *x)
 static void
 put_record(struct tf_json_out *w, struct tf_stmt *q)
 {
-	static const char *const names[] = {"id", "name", "member", "line", "field", "rule", "text", "state"};
+	static const char *const names[] = {"id", "file", "member", "line", "field", "rule", "text", "state"};
 	char at[40];
 	tf_json_begin_object(w);
 	for (int i = 0; i < 8; i++)

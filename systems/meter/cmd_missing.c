@@ -47,24 +47,15 @@ on_gap(void *ctx, const struct meter_gap *g, struct tf_fault *f)
 		printf("%s\n%.*s", p->gaps ? "," : "", (int)b.n, (const char *)b.p);
 		tf_buf_release(&b);
 	} else {
-		printf("%.*s,%.*s,%.*s,%s,%s,%" PRIu64 "\n", TF_FMT(g->head_end), TF_FMT(g->meter), TF_FMT(g->channel),
-		       from, to, g->intervals);
+		struct tf_buf b;
+		tf_buf_init(&b, 0);
+		meter_gap_csv(g, &b);
+		fwrite(b.p, 1, b.n, stdout);
+		tf_buf_release(&b);
 	}
 	p->gaps++;
 	p->intervals += g->intervals;
 	return TF_OK;
-}
-
-static enum tf_err
-latest(struct meter_store *s, tf_time *out, struct tf_fault *f)
-{
-	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(s->catalog.db, "SELECT coalesce(max(newest) + 1, 0) FROM block", &q, f));
-	enum tf_err e = tf_stmt_step(q, f);
-	if (!e)
-		*out = tf_stmt_get_i64(q, 0);
-	tf_stmt_free(&q);
-	return e;
 }
 
 static int
@@ -83,8 +74,8 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	if (meter_cli_time(cli, &a, "from", zone, TF_TIME_FIRST, &from, &f) ||
 	    meter_cli_time(cli, &a, "to", zone, 0, &to, &f) || meter_cli_open(cli, &a, false, &s, &f))
 		return meter_cli_fail(&f);
-	enum tf_err e = to ? TF_OK : latest(s, &to, &f);
-	printf(p.json ? "{\"missing\":[" : "head_end,meter,channel,from,to,intervals\n");
+	enum tf_err e = to ? TF_OK : meter_missing_until(s, &to, &f);
+	printf(p.json ? "{\"missing\":[" : METER_MISSING_HEADER);
 	if (!e)
 		e = meter_missing(s, from, to, on_gap, &p, &f);
 	if (p.json)

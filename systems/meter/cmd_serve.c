@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "api_send.h"
 #include "base/mem.h"
 #include "cli.h"
 
@@ -12,17 +12,19 @@ static const struct tf_param params[] = {
 	METER_PARAM_DATA,
 	{"listen", TF_PARAM_TEXT, false, "HOST:PORT", "127.0.0.1:8080", 0, 0, "port 0: any free one"},
 	{"zone", TF_PARAM_TEXT, false, "ZONE", NULL, 0, 0, "of times without offset, where a request names none"},
-	{"tariff", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "for bills; the built-in example without"},
+	{"tariff", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "for bills (the built-in example)"},
+	{"prices", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "for cost (the one this program carries)"},
 	{"tier-every", TF_PARAM_INT, false, "SECONDS", "3600", 0, 31536000, "between moves; 0: never by itself"},
-	{"publish-every", TF_PARAM_INT, false, "MS", "1000", 1, 3600000, "until what was taken can be read"},
 	{"warm-days", TF_PARAM_INT, false, "N", "7", 0, 3650, "local days that stay hot"},
 	{"cold-months", TF_PARAM_INT, false, "N", "13", 1, 1200, "months that stay warm"},
+	{"rerequest", TF_PARAM_LIST, false, "NAME=URL", NULL, 0, 0, "post head-end NAME its gaps"},
+	{"rerequest-every", TF_PARAM_INT, false, "SECONDS", "21600", 0, 31536000, "0: only when asked to"},
+	{"rerequest-days", TF_PARAM_INT, false, "N", "40", 1, 36500, "how far back gaps are asked for"},
+	{"publish-every", TF_PARAM_INT, false, "MS", "1000", 1, 3600000, "until what was taken can be read"},
 	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time; others wait"},
 	{"body-bytes", TF_PARAM_SIZE, false, "BYTES", "16MiB", 1, 1 << 30, "of one body; past it 413"},
-	{"bodies-bytes", TF_PARAM_SIZE, false, "BYTES", "128MiB", 1, (int64_t)1 << 40,
-	 "of all being received; past it 429"},
-	{"queue-bytes", TF_PARAM_SIZE, false, "BYTES", "64MiB", 1, (int64_t)1 << 40,
-	 "of events not yet published; past it 429"},
+	{"bodies-bytes", TF_PARAM_SIZE, false, "BYTES", "128MiB", 1, (int64_t)1 << 40, "of all received; past it 429"},
+	{"queue-bytes", TF_PARAM_SIZE, false, "BYTES", "64MiB", 1, (int64_t)1 << 40, "not published yet; past it 429"},
 	{"quiet", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "no log line for each request"},
 	{0},
 };
@@ -107,11 +109,38 @@ read_tariff(struct tf_os *os, const char *path, struct meter_tariff **out, struc
 }
 
 static enum tf_err
+read_prices(struct tf_os *os, const char *path, struct meter_prices *out, struct tf_fault *f)
+{
+	if (!path)
+		return meter_prices_parse(meter_prices_default(), out, f);
+	char *text;
+	size_t n;
+	TF_TRY(tf_os_read_file(os, path, 1u << 20, &text, &n, f));
+	enum tf_err e = meter_prices_parse(tf_str_n(text, n), out, f);
+	tf_free(text);
+	return e ? tf_fault_wrap(f, e, "'%s'", path) : TF_OK;
+}
+
+static enum tf_err
+read_targets(struct meter_api *a, const struct tf_args *args, struct tf_fault *f)
+{
+	struct tf_str target;
+	TF_TRY(meter_send_new(a, tf_args_int(args, "rerequest-every") * TF_SEC,
+			      tf_args_int(args, "rerequest-days") * TF_DAY, &a->send, f));
+	for (int i = 0; tf_args_list(args, "rerequest", i, &target); i++)
+		if (meter_send_target(a->send, target, f))
+			return tf_fault_wrap(f, TF_USAGE, "--rerequest");
+	return TF_OK;
+}
+
+static enum tf_err
 serve(struct meter_api *a, const struct tf_args *args, struct tf_fault *f)
 {
 	uint64_t queue = (uint64_t)tf_args_int(args, "queue-bytes");
 	struct meter_store_options o = {.queue_bytes = queue, .publish_bytes = queue / 4 ? queue / 4 : 1};
 	struct tf_zone *zone;
+	TF_TRY(read_prices(a->os, tf_args_cstr(args, "prices"), &a->prices, f));
+	TF_TRY(read_targets(a, args, f));
 	if (a->zone.n)
 		TF_TRY(meter_api_zone(a, a->zone, &zone, f));
 	TF_TRY(meter_store_open(a->os, a->dir, &o, &a->writer, f));

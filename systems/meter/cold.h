@@ -26,5 +26,8 @@ enum tf_err meter_cold_block(struct meter_store *s, const struct meter_block_ref
 enum tf_err meter_cold_verify(struct meter_store *s, struct tf_fault *f) TF_MUST_USE;
 /* Removes objects that the catalog does not know: what a crash left. */
 enum tf_err meter_cold_sweep(struct meter_store *s, struct tf_fault *f) TF_MUST_USE;
-/* Notes that a bucket's month was read on this day; quiet when the catalog cannot be written. */
+/* Notes that a bucket's month was read today, or tells s->opened; quiet when the catalog cannot be written. */
 void meter_cold_opened(struct meter_store *s, uint32_t bucket, int32_t month);
+/* Notes that it was read on a day since 1970 (UTC). */
+enum tf_err meter_cold_access(struct meter_store *s, uint32_t bucket, int32_t month, int32_t day,
+			      struct tf_fault *f) TF_MUST_USE;

@@ -272,20 +272,29 @@ meter_cold_return(struct meter_store *s, const struct meter_tier_rule *rule, tf_
 	}
 }
 
+enum tf_err
+meter_cold_access(struct meter_store *s, uint32_t bucket, int32_t month, int32_t day, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db,
+			      "INSERT INTO access VALUES(?,?,?,1) ON CONFLICT DO UPDATE SET opened=opened+1", &q, f));
+	tf_stmt_i64(q, 1, bucket);
+	tf_stmt_i64(q, 2, month);
+	tf_stmt_i64(q, 3, day);
+	enum tf_err e = tf_stmt_run(q, f);
+	tf_stmt_free(&q);
+	return e;
+}
+
 void
 meter_cold_opened(struct meter_store *s, uint32_t bucket, int32_t month)
 {
-	struct tf_stmt *q;
-	if (s->read_only ||
-	    tf_sql_prepare(s->catalog.db,
-			   "INSERT INTO access VALUES(?,?,?,1) ON CONFLICT DO UPDATE SET opened=opened+1", &q, NULL))
+	if (s->opened)
+		s->opened(s->opened_ctx, bucket, month);
+	if (s->read_only)
 		return;
-	tf_stmt_i64(q, 1, bucket);
-	tf_stmt_i64(q, 2, month);
-	tf_stmt_i64(q, 3, tf_os_now(s->os) / TF_DAY);
-	enum tf_err ignored = tf_stmt_run(q, NULL);
+	enum tf_err ignored = meter_cold_access(s, bucket, month, (int32_t)(tf_os_now(s->os) / TF_DAY), NULL);
 	(void)ignored;
-	tf_stmt_free(&q);
 }
 
 enum tf_err

@@ -2,6 +2,8 @@
  * expects. */
 #include "missing.h"
 
+#include <inttypes.h>
+
 #include "base/mem.h"
 #include "scan.h"
 
@@ -132,4 +134,29 @@ meter_missing(struct meter_store *s, tf_time from, tf_time to, meter_gap_each *e
 	tf_stmt_free(&d->source);
 	tf_free(d);
 	return e;
+}
+
+enum tf_err
+meter_missing_until(struct meter_store *s, tf_time *out, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	TF_TRY(tf_sql_prepare(s->catalog.db, "SELECT coalesce(max(newest) + 1, 0) FROM block", &q, f));
+	enum tf_err e = tf_stmt_step(q, f);
+	if (!e)
+		*out = tf_stmt_get_i64(q, 0);
+	tf_stmt_free(&q);
+	return e;
+}
+
+void
+meter_gap_csv(const struct meter_gap *g, struct tf_buf *out)
+{
+	char from[40], to[40];
+	tf_buf_str(out, g->head_end);
+	tf_buf_u8(out, ',');
+	tf_buf_str(out, g->meter);
+	tf_buf_u8(out, ',');
+	tf_buf_str(out, g->channel);
+	tf_buf_printf(out, ",%s,%s,%" PRIu64 "\n", tf_time_format(g->from, from), tf_time_format(g->to, to),
+		      g->intervals);
 }

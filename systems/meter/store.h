@@ -34,6 +34,9 @@ struct meter_store {
 	pthread_mutex_t *lock;         /* NULL, or held by publish: who uses the catalog beside it holds it too */
 	struct meter_counts published; /* what publish did since open */
 	uint64_t quarantined;          /* records put aside since open */
+	/* A read-only store's: told of each cold month that is read, instead of the table access. May be NULL. */
+	void (*opened)(void *ctx, uint32_t bucket, int32_t month);
+	void *opened_ctx;
 	uint64_t opened_bytes[METER_TIER_COUNT], opened_blocks[METER_TIER_COUNT];
 };
 
