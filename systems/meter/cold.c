@@ -3,22 +3,29 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/mem.h"
 #include "view_lake.h"
 
 #define REGION_SEGMENT (3 * METER_METER_MAX + 1) /* network.h bounds a region's name */
 
-/* Up to METER_COLD_BUCKETS blocks of one month, and the files they go to. */
+/* Blocks of neighbouring buckets of one month, or of one bucket in months of one year, and the files they go to. */
 struct cold_step {
 	struct meter_store *s;
-	int32_t month;
+	int32_t month, last_month;
 	struct meter_block_ref refs[METER_COLD_BUCKETS];
 	uint32_t count;
 	char stem[METER_COLD_MAX];
 	uint64_t rows; /* written */
 	struct meter_tier_moved *moved;
 };
+
+static int32_t
+year_of(int32_t month)
+{
+	return 1970 + (month >= 0 ? month / 12 : (month - 11) / 12);
+}
 
 /* INTEGER where every value of the step fits: DuckDB writes it twice as fast as BIGINT. Readers take both. */
 static enum tf_err
@@ -30,9 +37,9 @@ value_type(struct cold_step *c, const char **out, struct tf_fault *f)
 	int64_t max = 0;
 	TF_TRY(meter_lake(c->s, &lake, f));
 	int n = snprintf(sql, sizeof sql,
-			 "SELECT coalesce(max(abs(\"value\")), 0) FROM blocks(tier=1, month=%" PRId32
-			 ", bucket_from=%" PRIu32 ", bucket_to=%" PRIu32 ")",
-			 c->month, c->refs[0].bucket, c->refs[c->count - 1].bucket + 1);
+			 "SELECT coalesce(max(abs(\"value\")), 0) FROM blocks(tier=1, month_from=%" PRId32
+			 ", month_to=%" PRId32 ", bucket_from=%" PRIu32 ", bucket_to=%" PRIu32 ")",
+			 c->month, c->last_month + 1, c->refs[0].bucket, c->refs[c->count - 1].bucket + 1);
 	enum tf_err e = tf_lake_query(lake, tf_str_n(sql, (size_t)n), &r, f);
 	if (!e && !(e = tf_rows_next(r, f)))
 		e = tf_rows_i64(r, 0, &max, f);
@@ -47,11 +54,13 @@ copy_sql(struct tf_buf *b, const struct cold_step *c, struct tf_str region, cons
 	tf_buf_printf(b,
 		      "SELECT meter, channel, \"start\", interval_s, CAST(\"value\" AS %s) AS \"value\", unit, "
 		      "quality, \"version\" FROM "
-		      "blocks_ordered(tier=1, month=%" PRId32 ", bucket_from=%" PRIu32 ", bucket_to=%" PRIu32
-		      ", region=",
-		      type, c->month, c->refs[0].bucket, c->refs[c->count - 1].bucket + 1);
+		      "blocks_ordered(tier=1, month_from=%" PRId32 ", month_to=%" PRId32 ", bucket_from=%" PRIu32
+		      ", bucket_to=%" PRIu32 ", region=",
+		      type, c->month, c->last_month + 1, c->refs[0].bucket, c->refs[c->count - 1].bucket + 1);
 	tf_lake_quote(b, region);
 	tf_buf_cstr(b, ")");
+	if (c->last_month > c->month)
+		tf_buf_cstr(b, " ORDER BY meter, channel, \"start\"");
 	return b->err;
 }
 
@@ -119,8 +128,7 @@ write_region(struct cold_step *c, struct tf_str region, struct tf_fault *f)
 		return e ? e : gone == TF_NOT_FOUND ? TF_OK : gone;
 	}
 	segment(region, name);
-	snprintf(key, sizeof key, "year=%d/region=%s/%s.parquet",
-		 1970 + (int)(c->month >= 0 ? c->month / 12 : (c->month - 11) / 12), name, c->stem);
+	snprintf(key, sizeof key, "year=%d/region=%s/%s.parquet", (int)year_of(c->month), name, c->stem);
 	TF_TRY(tf_blob_take_file(c->s->cold, path, tf_str(key), f));
 	c->rows += rows;
 	return note_file(c, tf_str(key), region, rows, f);
@@ -223,63 +231,132 @@ run_step(struct cold_step *c, struct tf_fault *f)
 }
 
 /* (bucket, month) of warm blocks, by month, then bucket; read in the last week are left out. */
-static const char find_due[] =
-	"SELECT bucket, span FROM block b WHERE tier=1 AND span<? AND NOT EXISTS (SELECT 1 FROM access a WHERE"
-	" a.bucket=b.bucket AND a.month=b.span AND a.day>?) ORDER BY span, bucket";
+static const char find_due[] = "SELECT bucket, span, readings FROM block b WHERE tier=1 AND span<? AND NOT EXISTS "
+			       "(SELECT 1 FROM access a WHERE"
+			       " a.bucket=b.bucket AND a.month=b.span AND a.day>?) ORDER BY span, bucket";
 
 struct due {
 	uint32_t bucket;
 	int32_t month;
+	uint64_t readings;
+};
+
+struct dues {
+	struct due *d;
+	size_t count, cap;
 };
 
 static enum tf_err
-read_due(struct meter_store *s, int32_t before, int32_t since, struct due **out, size_t *out_count, struct tf_fault *f)
+add_due(struct dues *list, const struct due *d, struct tf_fault *f)
 {
-	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(s->catalog.db, find_due, &q, f));
-	tf_stmt_i64(q, 1, before);
-	tf_stmt_i64(q, 2, since);
-	struct due *d = NULL;
-	size_t n = 0, cap = 0;
-	enum tf_err e;
-	while (!(e = tf_stmt_step(q, f))) {
-		if (n == cap) {
-			cap = cap ? cap * 2 : 256;
-			struct due *p = tf_realloc(d, cap * sizeof *p);
-			if (!p) {
-				e = tf_fault(f, TF_NO_MEMORY, "no memory for moves");
-				break;
-			}
-			d = p;
-		}
-		d[n++] = (struct due){(uint32_t)tf_stmt_get_i64(q, 0), (int32_t)tf_stmt_get_i64(q, 1)};
+	if (list->count == list->cap) {
+		size_t cap = list->cap ? list->cap * 2 : 256;
+		struct due *p = tf_realloc(list->d, cap * sizeof *p);
+		if (!p)
+			return tf_fault(f, TF_NO_MEMORY, "no memory for moves");
+		list->d = p;
+		list->cap = cap;
 	}
-	tf_stmt_free(&q);
-	if (e != TF_END) {
-		tf_free(d);
-		return e;
-	}
-	*out = d;
-	*out_count = n;
+	list->d[list->count++] = *d;
 	return TF_OK;
 }
 
 static enum tf_err
-move_due(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now, const struct due *due, size_t count,
-	 struct cold_step *c, struct tf_fault *f)
+read_due(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now, struct dues *out, struct tf_fault *f)
 {
-	for (size_t i = 0; i < count; i++) {
-		const struct meter_bucket *b = &s->catalog.buckets[due[i].bucket];
-		if (due[i].month >= meter_tier_warm_from(rule, s->catalog.zones[b->zone], now))
+	struct tf_stmt *q;
+	int32_t today = (int32_t)(now / TF_DAY);
+	TF_TRY(tf_sql_prepare(s->catalog.db, find_due, &q, f));
+	tf_stmt_i64(q, 1, tf_date_month(today) + 1 - rule->cold_months);
+	tf_stmt_i64(q, 2, today - 7);
+	enum tf_err e;
+	while (!(e = tf_stmt_step(q, f))) {
+		struct due d = {(uint32_t)tf_stmt_get_i64(q, 0), (int32_t)tf_stmt_get_i64(q, 1),
+				(uint64_t)tf_stmt_get_i64(q, 2)};
+		const struct tf_zone *zone = s->catalog.zones[s->catalog.buckets[d.bucket].zone];
+		if (d.month < meter_tier_warm_from(rule, zone, now) && (e = add_due(out, &d, f)))
+			break;
+	}
+	tf_stmt_free(&q);
+	return e == TF_END ? TF_OK : e;
+}
+
+static enum tf_err
+take_due(struct cold_step *c, const struct due *d, struct tf_fault *f)
+{
+	if (!c->count)
+		c->month = d->month;
+	c->last_month = d->month;
+	TF_TRY(meter_catalog_find_block(&c->s->catalog, d->bucket, METER_MONTH, d->month, &c->refs[c->count], f));
+	c->count++;
+	return TF_OK;
+}
+
+static int
+by_bucket(const void *a, const void *b)
+{
+	const struct due *x = a, *y = b;
+	return x->bucket != y->bucket ? (x->bucket < y->bucket ? -1 : 1)
+				      : (x->month > y->month) - (x->month < y->month);
+}
+
+static int
+by_month(const void *a, const void *b)
+{
+	const struct due *x = a, *y = b;
+	return x->month != y->month ? (x->month < y->month ? -1 : 1)
+				    : (x->bucket > y->bucket) - (x->bucket < y->bucket);
+}
+
+/* How many from i on are neighbouring months of one bucket and year that fit one row group. */
+static size_t
+small_months(const struct dues *list, size_t i)
+{
+	uint64_t readings = list->d[i].readings;
+	size_t n = 1;
+	for (const struct due *d = &list->d[i]; i + n < list->count; n++) {
+		readings += d[n].readings;
+		if (d[n].bucket != d->bucket || d[n].month != d->month + (int32_t)n ||
+		    year_of(d[n].month) != year_of(d->month) || readings > METER_COLD_READINGS)
+			break;
+	}
+	return n;
+}
+
+/* A small store's months go into one file of a year: what zstd learned of a meter serves them all. The others stay in
+ * the list. */
+static enum tf_err
+move_small(struct cold_step *c, struct dues *list, struct tf_fault *f)
+{
+	size_t kept = 0;
+	if (list->count)
+		qsort(list->d, list->count, sizeof *list->d, by_bucket);
+	for (size_t i = 0, n; i < list->count; i += n) {
+		n = small_months(list, i);
+		if (n == 1) {
+			list->d[kept++] = list->d[i];
 			continue;
-		/* A step's files are read back by a range of buckets: it takes neighbours only. */
-		if (c->count && (c->count == METER_COLD_BUCKETS || c->month != due[i].month ||
-				 c->refs[c->count - 1].bucket + 1 != due[i].bucket))
+		}
+		for (size_t k = 0; k < n; k++)
+			TF_TRY(take_due(c, &list->d[i + k], f));
+		TF_TRY(run_step(c, f));
+	}
+	list->count = kept;
+	if (kept)
+		qsort(list->d, kept, sizeof *list->d, by_month);
+	return TF_OK;
+}
+
+/* Neighbouring buckets of a month. A step's files are read back by a range of buckets: it takes neighbours only. */
+static enum tf_err
+move_months(struct cold_step *c, const struct dues *list, struct tf_fault *f)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct due *d = &list->d[i];
+		if (c->count && (c->count == METER_COLD_BUCKETS || c->month != d->month ||
+				 c->refs[c->count - 1].bucket + 1 != d->bucket))
 			TF_TRY(run_step(c, f));
-		c->month = due[i].month;
-		TF_TRY(meter_catalog_find_block(&s->catalog, due[i].bucket, METER_MONTH, due[i].month,
-						&c->refs[c->count], f));
-		c->count++;
+		TF_TRY(take_due(c, d, f));
 	}
 	return run_step(c, f);
 }
@@ -288,12 +365,13 @@ enum tf_err
 meter_cold_move(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now, struct meter_tier_moved *moved,
 		struct tf_fault *f)
 {
-	struct due *due = NULL;
-	size_t count = 0;
-	int32_t today = (int32_t)(now / TF_DAY);
-	TF_TRY(read_due(s, tf_date_month(today) + 1 - rule->cold_months, today - 7, &due, &count, f));
+	struct dues due = {0};
 	struct cold_step c = {.s = s, .moved = moved};
-	enum tf_err e = move_due(s, rule, now, due, count, &c, f);
-	tf_free(due);
+	enum tf_err e = read_due(s, rule, now, &due, f);
+	if (!e)
+		e = move_small(&c, &due, f);
+	if (!e)
+		e = move_months(&c, &due, f);
+	tf_free(due.d);
 	return e;
 }

@@ -1,14 +1,16 @@
 /* Cold: Parquet on the object store, a row per reading, partitioned by year and region.
  *
  * Object key: year=YYYY/region=R/YYYY-MM-NNNNNNNNNN.parquet, R as Hive writes it (%XX); the last part without
- * ".parquet" is the stem, one for each step of up to METER_COLD_BUCKETS buckets of one month. A block that went cold
+ * ".parquet" is the stem, one for each step: up to METER_COLD_BUCKETS buckets of one month, or one bucket's months of a
+ * year where these hold METER_COLD_READINGS at most; YYYY-MM is its first month. A block that went cold
  * leaves its stamps, presence and history in a pack; the values are in the stem's files. What changes a cold reading,
  * and what is read often, brings the whole stem back to warm. */
 #pragma once
 #include "core_tier.h"
 #include "out_tier.h"
 
-#define METER_COLD_BUCKETS 16
+#define METER_COLD_BUCKETS  16
+#define METER_COLD_READINGS (1u << 20) /* a row group */
 
 /* Moves every month that is due, but for stems read in the last week. */
 enum tf_err meter_cold_move(struct meter_store *s, const struct meter_tier_rule *rule, tf_time now,

@@ -96,8 +96,11 @@ query_values(struct meter_store *s, const struct meter_block_ref *ref, struct tf
 	tf_buf_init(&sql, 0);
 	tf_buf_cstr(&sql, "SELECT meter, channel, \"start\", \"value\", unit FROM read_parquet(");
 	enum tf_err e = put_files(s, ref->cold, &sql, f);
-	tf_buf_printf(&sql, ", union_by_name=true) WHERE interval_s=%" PRIu32 " AND meter IN (%.*s)",
-		      b->shape.interval_s, (int)meters.n, meters.p);
+	tf_buf_printf(&sql,
+		      ", union_by_name=true) WHERE interval_s=%" PRIu32 " AND \"start\" >= make_timestamptz(%" PRId64
+		      ") AND \"start\" < make_timestamptz(%" PRId64 ") AND meter IN (%.*s)",
+		      b->shape.interval_s, b->shape.first,
+		      b->shape.first + (tf_dur)b->shape.slots * b->shape.interval_s * TF_SEC, (int)meters.n, meters.p);
 	struct tf_rows *r = NULL;
 	if (!e)
 		e = sql.err ? tf_fault(f, sql.err, "no memory for a query")

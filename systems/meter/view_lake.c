@@ -14,10 +14,11 @@ static const struct tf_lake_column columns[C_COUNT] = {{"meter", TF_LAKE_VARCHAR
 						       {"unit", TF_LAKE_VARCHAR},       {"quality", TF_LAKE_VARCHAR},
 						       {"version", TF_LAKE_INTEGER},    {"tier", TF_LAKE_VARCHAR}};
 
-enum param { P_TIER, P_MONTH, P_BUCKET_FROM, P_BUCKET_TO, P_METER, P_REGION, P_COUNT };
-static const struct tf_lake_column params[P_COUNT] = {{"tier", TF_LAKE_BIGINT},        {"month", TF_LAKE_BIGINT},
-						      {"bucket_from", TF_LAKE_BIGINT}, {"bucket_to", TF_LAKE_BIGINT},
-						      {"meter", TF_LAKE_VARCHAR},      {"region", TF_LAKE_VARCHAR}};
+enum param { P_TIER, P_MONTH_FROM, P_MONTH_TO, P_BUCKET_FROM, P_BUCKET_TO, P_METER, P_REGION, P_COUNT };
+static const struct tf_lake_column params[P_COUNT] = {{"tier", TF_LAKE_BIGINT},      {"month_from", TF_LAKE_BIGINT},
+						      {"month_to", TF_LAKE_BIGINT},  {"bucket_from", TF_LAKE_BIGINT},
+						      {"bucket_to", TF_LAKE_BIGINT}, {"meter", TF_LAKE_VARCHAR},
+						      {"region", TF_LAKE_VARCHAR}};
 
 /* A channel that is wanted; scans hold them sorted by number. */
 struct name {
@@ -56,9 +57,9 @@ no_memory(struct tf_fault *f)
 
 static const char find_refs[] =
 	"SELECT bucket, level, span FROM block WHERE tier<>2 AND (?1 IS NULL OR tier=?1) AND (?2 IS NULL OR (level=1 "
-	"AND span=?2))"
-	" AND bucket>=coalesce(?3, 0) AND bucket<coalesce(?4, 4294967296)"
-	" AND (?5 IS NULL OR bucket IN (SELECT sid/256 FROM channel WHERE meter=?5)) ORDER BY bucket, oldest";
+	"AND span>=?2 AND span<?3))"
+	" AND bucket>=coalesce(?4, 0) AND bucket<coalesce(?5, 4294967296)"
+	" AND (?6 IS NULL OR bucket IN (SELECT sid/256 FROM channel WHERE meter=?6)) ORDER BY bucket, oldest";
 /* A meter's region is that of the network's last row for it, 'none' without one. */
 static const char find_names[] =
 	"SELECT sid, meter, channel, unit FROM channel c WHERE (?1 IS NULL OR meter=?1) AND sid>=coalesce(?2, 0)*256"
@@ -82,10 +83,11 @@ read_refs(struct scan *sc, const struct tf_lake_value *v, struct tf_fault *f)
 	struct tf_stmt *q;
 	TF_TRY(tf_sql_prepare(sc->s->catalog.db, find_refs, &q, f));
 	bind(q, 1, &v[P_TIER], false);
-	bind(q, 2, &v[P_MONTH], false);
-	bind(q, 3, &v[P_BUCKET_FROM], false);
-	bind(q, 4, &v[P_BUCKET_TO], false);
-	bind(q, 5, &v[P_METER], true);
+	bind(q, 2, &v[P_MONTH_FROM], false);
+	bind(q, 3, &v[P_MONTH_TO], false);
+	bind(q, 4, &v[P_BUCKET_FROM], false);
+	bind(q, 5, &v[P_BUCKET_TO], false);
+	bind(q, 6, &v[P_METER], true);
 	enum tf_err e;
 	while (!(e = tf_stmt_step(q, f))) {
 		if (sc->ref_count == sc->ref_cap) {

@@ -31,3 +31,26 @@ promise "every reading went cold" jq -e ".tiers[2].readings == $meters * 31 * 96
 promise "each meter's sum is what it was" cmp -s "$dir/before" "$dir/after"
 promise "verify finds nothing" "$program" verify --data "$dir/data"
 promise "no two regions share a file" test "$(find "$dir/data/cold" -name '*.parquet' | wc -l)" = "$(sort -u "$dir/regions" | wc -l)"
+
+# A small store: the months of a year share a file, and part again.
+"$program" simulate --meters 3 --days 120 --start 2024-11-10 --seed 2 --format csv --out "$dir/small" >/dev/null
+"$program" load --data "$dir/few" --zone Europe/London "$dir"/small/* >/dev/null
+sums="SELECT meter, channel, strftime(start, '%Y-%m') AS month, count(*), sum(value) FROM readings GROUP BY ALL ORDER BY ALL"
+"$program" sql --data "$dir/few" "$sums" >"$dir/before"
+"$program" tier --data "$dir/few" --now 2026-12-01T00:00:00Z >/dev/null
+promise "a small store has one file a year" test "$(cd "$dir/few/cold" && ls */*/* | cut -d- -f1,2 | paste -sd ' ')" = \
+	"year=2024/region=none/2024-11 year=2025/region=none/2025-01"
+"$program" sql --data "$dir/few" "$sums" >"$dir/after"
+promise "each month's sum is what it was" cmp -s "$dir/before" "$dir/after"
+meter=$(sed -n 's/^\([^,]*\),E1,2025-02.*/\1/p' "$dir/before" | head -1)
+"$program" read --data "$dir/few" --meter "$meter" --channel E1 --from 2025-02-01T00:00Z --to 2025-02-02T00:00Z --stats \
+	>"$dir/day" 2>"$dir/stats"
+promise "a day is read from the month's part of it" test "$(wc -l <"$dir/day")" = 97
+printf 'meter,start,end,value,quality,issued\n%s,2025-02-01T00:00Z,2025-02-01T00:15Z,777,A,2026-12-01T00:00:00Z\n' "$meter" >"$dir/late.csv"
+"$program" load --data "$dir/few" --zone Europe/London "$dir/late.csv" >/dev/null
+promise "a correction is taken" test "$("$program" read --data "$dir/few" --meter "$meter" --channel E1 --from 2025-02-01T00:00Z \
+	--to 2025-02-01T00:15Z | tail -1 | cut -d, -f4,7)" = 777,2
+promise "verify finds nothing after it" "$program" verify --data "$dir/few"
+"$program" tier --data "$dir/few" --now 2027-12-01T00:00:00Z >/dev/null
+promise "and it goes back into one file" test "$(ls "$dir"/few/cold/*/*/* | wc -l)" = 2
+promise "verify finds nothing there" "$program" verify --data "$dir/few"
