@@ -93,12 +93,18 @@ def meter_seeds():
 def http_seeds():
     for name, text in {
         "get": "GET /meter/v1/tiers HTTP/1.1\r\nHost: a\r\n\r\n",
+        "query": "GET http://a:80/%41/b?c=d%20e&f HTTP/1.1\r\nHost: a:80\r\nX: y\r\n\r\n",
+        "options": "OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
         "post": "POST /meter/v1/readings HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Type: text/csv\r\n\r\nabc",
+        "expect": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
         "chunked": "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "extended": "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;a=\"b\\\"\";c\r\nabc\r\n00\r\nA: b\r\n\r\n",
+        "codings": "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "both": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "fold": "GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n",
         "two": "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     }.items():
-        seed("http", name, text)
+        seed("http", name, "\x05" + text)  # the first byte chooses a cut
 
 
 def main():
