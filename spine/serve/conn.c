@@ -90,17 +90,30 @@ bury(struct tf_conn *c)
 	tf_metric_set(s->metrics, TF_SERVE_CONNECTIONS, 0, --s->conn_count);
 }
 
+static void
+conn_free(struct tf_conn *c)
+{
+	exchange_release(c);
+	tf_http_in_release(&c->in);
+	tf_buf_release(&c->early);
+	tf_buf_release(&c->sending);
+	tf_free(c);
+}
+
 void
 tf_conn_reap(struct tf_server *s)
 {
-	while (s->dead) {
-		struct tf_conn *c = s->dead;
-		s->dead = c->queued;
-		exchange_release(c);
-		tf_http_in_release(&c->in);
-		tf_buf_release(&c->early);
-		tf_buf_release(&c->sending);
-		tf_free(c);
+	struct tf_conn **at = &s->dead, *c;
+	while ((c = *at)) {
+		pthread_mutex_lock(&s->lock);
+		bool listed = c->is_touched;
+		pthread_mutex_unlock(&s->lock);
+		if (listed) {
+			at = &c->queued;
+			continue;
+		}
+		*at = c->queued;
+		conn_free(c);
 	}
 }
 
@@ -144,6 +157,7 @@ refuse(struct tf_conn *c, int status, const char *why)
 {
 	c->close = true;
 	c->phase = TF_CONN_ANSWER;
+	c->x.bodyless = tf_str_eq(c->in.request.method, TF_STR("HEAD"));
 	if (!c->x.route)
 		take_ids(c);
 	c->x.route = NULL;
@@ -232,8 +246,11 @@ input(struct tf_conn *c, struct tf_str bytes)
 	}
 	while (c->phase == TF_CONN_HEAD || c->phase == TF_CONN_BODY) {
 		enum tf_http_event e = tf_http_in_feed(&c->in, &bytes);
-		if (e == TF_HTTP_MORE)
+		if (e == TF_HTTP_MORE) {
+			if (c->phase == TF_CONN_HEAD && !tf_http_in_begun(&c->in))
+				c->phase = TF_CONN_IDLE; /* an empty line is no request yet */
 			break;
+		}
 		if (e == TF_HTTP_HEAD)
 			on_head(c);
 		else if (e == TF_HTTP_BODY)
@@ -246,17 +263,33 @@ input(struct tf_conn *c, struct tf_str bytes)
 	return bytes;
 }
 
-/* Keeps pipelined bytes: at most what one receive gave. */
+/* Keeps pipelined bytes: at most what one receive gave. Without memory for them the connection is closed; c->close is
+ * not touched, a worker may be reading it. */
 static void
 keep_early(struct tf_conn *c, struct tf_str bytes)
 {
 	if (c->close)
 		return;
 	tf_buf_str(&c->early, bytes);
-	if (c->early.err) {
-		c->close = true;
-		tf_buf_reset(&c->early);
+	if (c->early.err)
+		tf_conn_closed(c);
+}
+
+/* Sends what it can of what was taken; false when the connection broke. */
+static bool
+send_some(struct tf_conn *c)
+{
+	while (c->sent < c->sending.n) {
+		size_t n;
+		enum tf_err e = tf_net_send(c->fd, c->sending.p + c->sent, c->sending.n - c->sent, &n, NULL);
+		if (e == TF_BUSY)
+			return true;
+		if (e)
+			return false;
+		c->sent += n;
+		c->moved = ticks(c);
 	}
+	return true;
 }
 
 void
@@ -276,8 +309,20 @@ tf_conn_readable(struct tf_conn *c)
 	if (c->phase == TF_CONN_LINGER)
 		return;
 	keep_early(c, input(c, tf_str_n(s->scratch, n)));
-	if (c->sent < c->sending.n)
-		tf_conn_flush(c);
+	if (c->fd >= 0 && !send_some(c)) /* `100 Continue`; an answer waits for its commit */
+		tf_conn_closed(c);
+	poll_for(c);
+}
+
+void
+tf_conn_writable(struct tf_conn *c)
+{
+	if (c->dead || c->fd < 0)
+		return;
+	if (!send_some(c))
+		tf_conn_closed(c);
+	else if (c->sent == c->sending.n)
+		tf_exchange_touch(&c->x);
 	poll_for(c);
 }
 
@@ -288,6 +333,8 @@ exchange_over(struct tf_conn *c)
 	tf_exchange_log(&c->x);
 	exchange_release(c);
 	exchange_init(c);
+	tf_buf_release(&c->sending);
+	c->sent = 0;
 	if (c->close || c->server->draining) {
 		c->phase = TF_CONN_LINGER;
 		c->since = ticks(c);
@@ -325,23 +372,6 @@ take_out(struct tf_conn *c, bool *out_more)
 	*out_more = c->x.out.n > 0;
 	pthread_mutex_unlock(&s->lock);
 	return state;
-}
-
-/* Sends what it can; false when the connection broke. */
-static bool
-send_some(struct tf_conn *c)
-{
-	while (c->sent < c->sending.n) {
-		size_t n;
-		enum tf_err e = tf_net_send(c->fd, c->sending.p + c->sent, c->sending.n - c->sent, &n, NULL);
-		if (e == TF_BUSY)
-			return true;
-		if (e)
-			return false;
-		c->sent += n;
-		c->moved = ticks(c);
-	}
-	return true;
 }
 
 void

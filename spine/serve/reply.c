@@ -93,6 +93,7 @@ put_head(struct tf_exchange *x, int status, const char *type, uint64_t length)
 	struct tf_server *s = x->conn->server;
 	TF_ASSERT(x->state == TF_ANSWER_NONE);
 	x->status = status;
+	x->bodyless |= status == 204 || status == 304;
 	x->chunked = length == TF_HTTP_BODY_NONE;
 	tf_http_put_head(&x->out, status, length, x->conn->close || s->draining, tf_os_now(s->os));
 	if (type)
@@ -101,6 +102,8 @@ put_head(struct tf_exchange *x, int status, const char *type, uint64_t length)
 	tf_http_put_header(&x->out, "X-Content-Type-Options", TF_STR("nosniff"));
 	tf_buf_str(&x->out, tf_buf_view(&x->extra));
 	tf_http_put_end(&x->out);
+	if (x->extra.err)
+		x->out.err = x->extra.err;
 	x->state = TF_ANSWER_BEGUN;
 }
 
@@ -112,7 +115,7 @@ tf_reply(struct tf_exchange *x, int status, const char *type, struct tf_str body
 	put_head(x, status, type, body.n);
 	if (!x->bodyless)
 		tf_buf_str(&x->out, body);
-	x->body_out = body.n;
+	x->body_out = x->bodyless ? 0 : body.n;
 	x->state = x->out.err ? TF_ANSWER_ABORTED : TF_ANSWER_ENDED;
 	touch(x->conn);
 	pthread_mutex_unlock(&s->lock);
@@ -139,7 +142,7 @@ tf_reply_write(struct tf_exchange *x, struct tf_str bytes)
 	bool gone = x->conn->fd < 0 || s->closing || x->out.err;
 	if (!gone && !x->bodyless)
 		tf_http_put_chunk(&x->out, bytes);
-	x->body_out += bytes.n;
+	x->body_out += x->bodyless ? 0 : bytes.n;
 	touch(x->conn);
 	pthread_mutex_unlock(&s->lock);
 	return gone ? TF_END : TF_OK;

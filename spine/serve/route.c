@@ -16,24 +16,25 @@ next_segment(struct tf_str *path, struct tf_str *out)
 	return true;
 }
 
-static bool
+static enum tf_err
 decode(struct tf_exchange *x, struct tf_str s, struct tf_str *out)
 {
 	if (!memchr(s.p, '%', s.n)) {
 		*out = s;
-		return true;
+		return TF_OK;
 	}
 	struct tf_buf b;
 	tf_buf_init(&b, s.n);
-	bool ok = !tf_http_decode(s, &b);
-	if (ok) {
+	enum tf_err e = tf_http_decode(s, &b);
+	if (!e) {
 		*out = tf_arena_str(&x->arena, tf_buf_view(&b));
-		ok = out->p != NULL;
+		e = out->p ? TF_OK : TF_NO_MEMORY;
 	}
 	tf_buf_release(&b);
-	return ok;
+	return e;
 }
 
+/* Fills params as they came. */
 static bool
 matches(struct tf_exchange *x, const struct tf_route *r, struct tf_str path)
 {
@@ -44,8 +45,9 @@ matches(struct tf_exchange *x, const struct tf_route *r, struct tf_str path)
 			return false;
 		if (want.n && *want.p == '{') {
 			TF_ASSERT(n < TF_ROUTE_PARAMS_MAX);
-			if (!got.n || !decode(x, got, &x->params[n++]))
+			if (!got.n)
 				return false;
+			x->params[n++] = got;
 		} else if (!tf_str_eq(want, got)) {
 			return false;
 		}
@@ -63,8 +65,9 @@ listed(const char *names, struct tf_str name)
 	return false;
 }
 
+/* Answers 400 to what the client asked badly; false. */
 static bool
-bad_query(struct tf_exchange *x, const char *what, struct tf_str name)
+bad(struct tf_exchange *x, const char *what, struct tf_str name)
 {
 	char text[256], field[80];
 	snprintf(field, sizeof field, "%.*s", (int)(name.n > 60 ? 60 : name.n), name.p ? name.p : "");
@@ -75,23 +78,51 @@ bad_query(struct tf_exchange *x, const char *what, struct tf_str name)
 }
 
 static bool
+badly_encoded(struct tf_exchange *x, enum tf_err e, const char *what, struct tf_str name)
+{
+	struct tf_fault f = {e, "no memory for a request"};
+	if (e == TF_INVALID)
+		return bad(x, what, name);
+	tf_reply_fault(x, &f, NULL);
+	return false;
+}
+
+static bool
+decode_params(struct tf_exchange *x)
+{
+	struct tf_str pattern = tf_str(x->route->path), name;
+	for (unsigned n = 0; next_segment(&pattern, &name);) {
+		if (!name.n || *name.p != '{')
+			continue;
+		enum tf_err e = decode(x, x->params[n], &x->params[n]);
+		if (e)
+			return badly_encoded(x, e, "badly encoded path parameter", tf_str_n(name.p + 1, name.n - 2));
+		n++;
+	}
+	return true;
+}
+
+static bool
 read_query(struct tf_exchange *x)
 {
 	struct tf_str rest = x->conn->in.request.query, pair;
-	while (rest.n && tf_str_cut(&rest, '&', &pair)) {
+	while (x->conn->in.request.query.n && tf_str_cut(&rest, '&', &pair)) {
 		struct tf_http_header q;
 		const char *eq = memchr(pair.p, '=', pair.n);
 		size_t n = eq ? (size_t)(eq - pair.p) : pair.n;
 		struct tf_str value = eq ? tf_str_n(eq + 1, pair.n - n - 1) : tf_str("");
 		if (!pair.n || x->query_count == TF_QUERY_MAX)
-			return bad_query(x, pair.n ? "too many query parameters" : "an empty query parameter", pair);
-		if (!decode(x, tf_str_n(pair.p, n), &q.name) || !decode(x, value, &q.value))
-			return bad_query(x, "badly encoded query parameter", tf_str_n(pair.p, n));
+			return bad(x, pair.n ? "too many query parameters" : "an empty query parameter", pair);
+		enum tf_err e = decode(x, tf_str_n(pair.p, n), &q.name);
+		if (!e)
+			e = decode(x, value, &q.value);
+		if (e)
+			return badly_encoded(x, e, "badly encoded query parameter", tf_str_n(pair.p, n));
 		if (!listed(x->route->query, q.name))
-			return bad_query(x, "unknown query parameter", tf_str_n(pair.p, n));
+			return bad(x, "unknown query parameter", tf_str_n(pair.p, n));
 		for (unsigned i = 0; i < x->query_count; i++)
 			if (tf_str_eq(x->query[i].name, q.name))
-				return bad_query(x, "query parameter given twice", q.name);
+				return bad(x, "query parameter given twice", q.name);
 		x->query[x->query_count++] = q;
 	}
 	return true;
@@ -129,7 +160,7 @@ tf_route_find(struct tf_exchange *x)
 	if (!x->route)
 		x->route = search(x, tf_builtin_routes, allow);
 	if (x->route)
-		return read_query(x);
+		return decode_params(x) && read_query(x);
 	struct tf_problem p = {404, "NOT_FOUND", TF_STR("there is nothing at this path"), NULL};
 	if (allow[0]) {
 		tf_reply_header(x, "Allow", tf_str(allow));

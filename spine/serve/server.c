@@ -67,6 +67,25 @@ tf_server_new(struct tf_os *os, const struct tf_server_options *o, struct tf_ser
 	return TF_OK;
 }
 
+/* Flushes those touched up to now. One that is touched from here on waits for the next round: it may be a pipelined
+ * request's, handled after this round's commit. */
+static void
+flush_touched(struct tf_server *s)
+{
+	pthread_mutex_lock(&s->lock);
+	struct tf_conn *next = s->touched;
+	s->touched = NULL;
+	while (next) {
+		struct tf_conn *c = next;
+		next = c->touched;
+		c->is_touched = false;
+		pthread_mutex_unlock(&s->lock);
+		tf_conn_flush(c);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
 void
 tf_server_free(struct tf_server **server)
 {
@@ -78,6 +97,7 @@ tf_server_free(struct tf_server **server)
 		s->conns->phase = TF_CONN_IDLE;
 		tf_conn_closed(s->conns);
 	}
+	flush_touched(s); /* they are dead; reaped are those on no list */
 	tf_conn_reap(s);
 	tf_net_close(&s->listener);
 	tf_waker_free(&s->waker);
@@ -114,7 +134,7 @@ tf_server_wake(struct tf_server *s)
 static void
 listen_while_room(struct tf_server *s)
 {
-	bool want = !s->draining && s->conn_count < s->o.connections_max;
+	bool want = s->conn_count < s->o.connections_max && tf_os_ticks(s->os) >= s->accept_at;
 	if (want == s->listening)
 		return;
 	if (!tf_poll_mod(s->poll, s->listener, want ? TF_POLL_IN : 0, &s->listener, NULL))
@@ -133,8 +153,7 @@ accept_some(struct tf_server *s)
 			return;
 		if (e) {
 			tf_watch_fault(s->o.watch, "http.accept_failed", NULL, &f);
-			if (!tf_poll_mod(s->poll, s->listener, 0, &s->listener, NULL))
-				s->listening = false; /* until the next sweep */
+			s->accept_at = tf_os_ticks(s->os) + SWEEP_EVERY;
 			return;
 		}
 		tf_conn_new(s, fd, &peer);
@@ -161,22 +180,9 @@ on_event(struct tf_server *s, const struct tf_poll_event *e)
 		return;
 	}
 	if (e->events & TF_POLL_OUT)
-		tf_conn_flush(c);
+		tf_conn_writable(c);
 	if (e->events & TF_POLL_IN)
 		tf_conn_readable(c);
-}
-
-static struct tf_conn *
-next_touched(struct tf_server *s)
-{
-	pthread_mutex_lock(&s->lock);
-	struct tf_conn *c = s->touched;
-	if (c) {
-		s->touched = c->touched;
-		c->is_touched = false;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return c;
 }
 
 static void
@@ -221,13 +227,11 @@ run_round(struct tf_server *s, tf_dur wait, tf_dur *out_wait, struct tf_fault *f
 		on_event(s, &events[i]);
 	sweep(s);
 	begin_drain(s);
-	do {
-		s->dispatched = false;
-		*out_wait = s->o.after ? s->o.after(s->o.ctx) : -1;
-		struct tf_conn *c;
-		while ((c = next_touched(s)))
-			tf_conn_flush(c);
-	} while (s->dispatched);
+	*out_wait = s->o.after ? s->o.after(s->o.ctx) : -1;
+	s->dispatched = false;
+	flush_touched(s);
+	if (s->dispatched)
+		*out_wait = 0; /* to its commit */
 	tf_conn_reap(s);
 	if (!s->draining)
 		listen_while_room(s);
@@ -240,7 +244,7 @@ tf_server_run(struct tf_server *s, struct tf_fault *f)
 	tf_dur wait = 0;
 	for (;;) {
 		if (wait < 0 || wait > SWEEP_EVERY)
-			wait = s->conns ? SWEEP_EVERY : TF_SEC;
+			wait = s->conns || !s->listening ? SWEEP_EVERY : TF_SEC;
 		TF_TRY(run_round(s, wait, &wait, f));
 		if (s->draining && (!s->conns || tf_os_ticks(s->os) > s->drain_until))
 			return TF_OK;

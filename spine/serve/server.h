@@ -96,9 +96,9 @@ bool tf_exchange_gone(struct tf_exchange *x);
 
 /* Answering. */
 
-/* Before the answer begins: one more header. */
+/* Before the answer begins: one more header. 4 KiB of them at most; past it the answer is aborted. */
 void tf_reply_header(struct tf_exchange *x, const char *name, struct tf_str value);
-/* A whole answer. body is copied. */
+/* A whole answer. body is copied. One to HEAD, and a status 204 or 304, is sent without it. */
 void tf_reply(struct tf_exchange *x, int status, const char *type, struct tf_str body);
 /* An answer in pieces; its length need not be known. */
 void tf_reply_begin(struct tf_exchange *x, int status, const char *type);

@@ -73,12 +73,13 @@ struct tf_server {
 	uint32_t conn_count;
 	uint64_t bodies;
 	tf_dur swept;
-	char *scratch; /* TF_SERVE_RECV_BYTES */
+	tf_dur accept_at; /* none is accepted before: the last time failed */
+	char *scratch;    /* TF_SERVE_RECV_BYTES */
 	struct tf_metrics *metrics;
 	atomic_bool stop;
 	atomic_bool draining;
 	tf_dur drain_until;
-	bool dispatched; /* a handler ran since the last call of `after` */
+	bool dispatched; /* a handler ran after this round's `after` */
 
 	pthread_mutex_t lock;
 	pthread_cond_t room; /* an answer was sent, a client went away */
@@ -101,14 +102,16 @@ enum {
 /* conn.c */
 void tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer);
 void tf_conn_readable(struct tf_conn *c);
-/* Takes what the handler wrote and sends; goes on with the next request when the answer is over. */
+/* Sends more of what was taken; touches it when that is all sent. */
+void tf_conn_writable(struct tf_conn *c);
+/* Takes what the handler wrote and sends; goes on with the next request when the answer is over. Only after `after`. */
 void tf_conn_flush(struct tf_conn *c);
 void tf_conn_closed(struct tf_conn *c);
 /* By the clock: closes or refuses what takes too long. */
 void tf_conn_sweep(struct tf_conn *c, tf_dur now);
 /* The server stops: closes what waits for a request. */
 void tf_conn_drain(struct tf_conn *c);
-/* Frees those that were closed in this round. */
+/* Frees those that were closed and are on no list of touched ones. */
 void tf_conn_reap(struct tf_server *s);
 
 /* route.c: finds the route, fills params and query. Answers and returns false where there is none. */
@@ -120,6 +123,7 @@ extern const struct tf_route tf_builtin_routes[];
 /* reply.c */
 /* The answer to a request that broke the rules; its handler never ran. */
 void tf_reply_refusal(struct tf_exchange *x, int status, const char *why);
+/* Has its connection flushed at the end of the round. */
 void tf_exchange_touch(struct tf_exchange *x);
 void tf_exchange_log(struct tf_exchange *x);
 

@@ -1,0 +1,362 @@
+/* The server's bounds in number and time, each reached and answered with the status that server.h names, and its end.
+ * Limits of time are a tenth of a second here; nothing waits but for what the server does. */
+#include "site_test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SHORT (TF_SEC / 10)
+
+static struct site *site;
+static char zeros[60000];
+
+static void
+start(struct tf_server_options limits, struct client *c)
+{
+	site = site_start(limits);
+	*c = site_dial(site);
+}
+
+static void
+end(struct client *c)
+{
+	client_close(c);
+	site_end(&site);
+}
+
+/* Hears a refusal behind which the connection is closed. */
+static void
+refused(struct client *c, int status)
+{
+	client_hear(c, false);
+	assert_int_equal(c->status, status);
+	assert_string_equal(client_header(c, "Connection"), "close");
+	client_ended(c);
+}
+
+static void
+say_body(struct client *c, const char *head)
+{
+	client_say(c, head);
+	client_send(c, tf_str_n(zeros, sizeof zeros));
+}
+
+#define POST_LENGTH(path)  "POST " path " HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"
+#define POST_CHUNKED(path) "POST " path " HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nea60\r\n"
+
+static void
+bodies_past_their_bound_are_told_to_try_again(void **state)
+{
+	(void)state;
+	struct client c, d, e, f;
+	start((struct tf_server_options){.bodies_max = 100000}, &c);
+	say_body(&c, POST_LENGTH("/held"));
+	site_await(site, &site->held_count, 1);
+	d = site_dial(site);
+	client_say(&d, POST_LENGTH("/body")); /* its body need not come */
+	client_hear(&d, false);
+	assert_int_equal(d.status, 429);
+	assert_string_equal(client_header(&d, "Retry-After"), "1");
+	assert_non_null(strstr(client_text(&d), "\"code\":\"OVERLOAD\""));
+	client_ended(&d);
+	client_close(&d);
+	e = site_dial(site);
+	say_body(&e, POST_CHUNKED("/body"));
+	refused(&e, 429);
+	client_close(&e);
+	f = site_dial(site);
+	client_say(&f, "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+	client_hear(&f, false);
+	assert_int_equal(f.status, 200);
+	site_release(site, 1);
+	client_hear(&c, false);
+	assert_int_equal(c.status, 200);
+	say_body(&f, POST_LENGTH("/body"));
+	client_hear(&f, false);
+	assert_int_equal(f.body.n, sizeof zeros);
+	assert_int_equal(client_get(&f, "/metrics"), 200);
+	assert_non_null(strstr(client_text(&f), "tenfold_http_bodies_bytes 0\n"));
+	assert_non_null(strstr(client_text(&f), "tenfold_http_overload_total 2\n"));
+	client_close(&f);
+	end(&c);
+}
+
+static void
+exchanges_past_the_workers_queue_are_told_to_try_again(void **state)
+{
+	(void)state;
+	struct client c, d, e;
+	start((struct tf_server_options){.workers = 1, .queue_max = 1}, &c);
+	d = site_dial(site);
+	e = site_dial(site);
+	client_say(&c, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+	site_await(site, &site->working, 1);
+	client_say(&d, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_int_equal(client_get(&e, "/now"), 200); /* by then d's waits */
+	assert_int_equal(client_get(&e, "/work"), 503);
+	assert_string_equal(client_header(&e, "Retry-After"), "1");
+	assert_non_null(strstr(client_text(&e), "\"code\":\"BUSY\""));
+	site_release(site, 2);
+	client_hear(&c, false);
+	client_hear(&d, false);
+	assert_string_equal(client_text(&d), "waited");
+	assert_int_equal(client_get(&e, "/work"), 200);
+	client_close(&d);
+	client_close(&e);
+	end(&c);
+}
+
+static void
+one_connection_more_than_fit_waits(void **state)
+{
+	(void)state;
+	struct client c, d, e;
+	char byte;
+	start((struct tf_server_options){.connections_max = 2}, &c);
+	assert_int_equal(client_get(&c, "/now"), 200);
+	d = site_dial(site);
+	assert_int_equal(client_get(&d, "/now"), 200);
+	e = site_dial(site);
+	client_say(&e, "GET /now HTTP/1.1\r\nHost: a\r\n\r\n");
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(client_get(&c, "/work"), 200);
+	assert_int_equal(recv(e.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT), -1);
+	client_close(&d);
+	client_hear(&e, false);
+	assert_int_equal(e.status, 200);
+	client_close(&e);
+	end(&c);
+}
+
+/* Descriptors are out: the others are served, and the listener is asked again a few times a second, not at once. */
+static void
+a_failed_accept_is_tried_again_later(void **state)
+{
+	(void)state;
+	struct client c, d = client_new();
+	struct rlimit was, low;
+	start((struct tf_server_options){0}, &c);
+	assert_int_equal(client_get(&c, "/work"), 200);
+	int lowest = dup(c.fd);
+	close(lowest);
+	getrlimit(RLIMIT_NOFILE, &was);
+	low = was;
+	low.rlim_cur = (rlim_t)lowest;
+	tf_dur begun = tf_os_ticks(tf_os_real());
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	client_connect(&d, site);
+	site_logged(site, "http.accept_failed", 3);
+	assert_true(tf_os_ticks(tf_os_real()) - begun > TF_SEC / 4);
+	assert_int_equal(client_get(&c, "/now"), 200);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(client_get(&d, "/now"), 200);
+	client_close(&d);
+	end(&c);
+}
+
+static void
+a_slow_head_times_out(void **state)
+{
+	(void)state;
+	struct client c;
+	start((struct tf_server_options){.head_timeout = SHORT}, &c);
+	client_say(&c, "GET /now HTTP/1.1\r\nHo");
+	refused(&c, 408);
+	client_close(&c);
+	c = site_dial(site);
+	client_say(&c, "GET /now HTTP/1.1\r\nHost: a\r\n\r\nGET /now HT");
+	client_hear(&c, false);
+	assert_int_equal(c.status, 200);
+	refused(&c, 408);
+	end(&c);
+}
+
+static void
+a_slow_body_times_out(void **state)
+{
+	(void)state;
+	struct client c;
+	start((struct tf_server_options){.body_timeout = SHORT}, &c);
+	client_say(&c, "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na");
+	refused(&c, 408);
+	client_close(&c);
+	c = site_dial(site);
+	client_say(&c, "POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1");
+	refused(&c, 408);
+	end(&c);
+}
+
+static void
+a_body_that_trickles_times_out(void **state)
+{
+	(void)state;
+	struct client c;
+	start((struct tf_server_options){.body_timeout = SHORT}, &c);
+	client_say(&c, POST_LENGTH("/body"));
+	struct pollfd p = {.fd = c.fd, .events = POLLIN};
+	int sent = 0;
+	while (poll(&p, 1, 20) == 0 && sent++ < 1000)
+		client_say(&c, "x");
+	refused(&c, 408);
+	end(&c);
+}
+
+static void
+an_idle_connection_is_closed_without_a_word(void **state)
+{
+	(void)state;
+	struct client c;
+	start((struct tf_server_options){.idle_timeout = SHORT, .head_timeout = SHORT / 2}, &c);
+	client_ended(&c);
+	client_close(&c);
+	c = site_dial(site);
+	assert_int_equal(client_get(&c, "/now"), 200);
+	client_ended(&c);
+	client_close(&c);
+	c = site_dial(site);
+	client_say(&c, "\r\n"); /* an empty line is no request */
+	client_ended(&c);
+	end(&c);
+}
+
+static void
+a_client_that_takes_nothing_is_given_up(void **state)
+{
+	(void)state;
+	struct client c;
+	start((struct tf_server_options){.send_timeout = SHORT}, &c);
+	client_say(&c, "GET /big?n=1048576 HTTP/1.1\r\nHost: a\r\n\r\n");
+	site_await(site, &site->work_ended, 1);
+	site_logged(site, "\"aborted\":true", 1);
+	end(&c);
+}
+
+static void
+is_refused(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(site->port)};
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	struct client late = client_new();
+	assert_int_equal(connect(late.fd, (struct sockaddr *)&to, sizeof to), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	client_close(&late);
+}
+
+static void
+what_was_begun_is_finished_when_stopping(void **state)
+{
+	(void)state;
+	struct client held, half, idle, working;
+	start((struct tf_server_options){0}, &held);
+	half = site_dial(site);
+	idle = site_dial(site);
+	working = site_dial(site);
+	client_say(&held, "GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_say(&working, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_say(&half, "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na");
+	site_await(site, &site->held_count, 1);
+	site_await(site, &site->working, 1);
+	assert_int_equal(client_get(&idle, "/readyz"), 200);
+	tf_server_stop(site->server);
+	client_ended(&idle);
+	is_refused();
+	client_say(&half, "bc");
+	client_hear(&half, false);
+	assert_string_equal(client_text(&half), "abc");
+	assert_string_equal(client_header(&half, "Connection"), "close");
+	client_ended(&half);
+	site_release(site, 1);
+	client_hear(&held, false);
+	assert_string_equal(client_text(&held), "held");
+	assert_string_equal(client_header(&held, "Connection"), "close");
+	client_hear(&working, false);
+	assert_string_equal(client_text(&working), "waited");
+	client_close(&idle);
+	client_close(&half);
+	client_close(&working);
+	end(&held);
+}
+
+static void
+what_is_not_finished_in_time_is_dropped_when_stopping(void **state)
+{
+	(void)state;
+	struct client held, slow, half;
+	start((struct tf_server_options){.drain_timeout = SHORT}, &held);
+	slow = site_dial(site);
+	half = site_dial(site);
+	client_say(&held, "GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_say(&slow, "GET /big?n=1048576 HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_say(&half, "GET /now HT");
+	site_await(site, &site->held_count, 1);
+	uint8_t some[4096];
+	assert_true(recv(slow.fd, some, sizeof some, 0) > 0);
+	tf_server_stop(site->server);
+	site_await(site, &site->ended, 1);
+	client_close(&slow);
+	client_close(&half);
+	end(&held);
+}
+
+static void
+a_port_in_use_is_said(void **state)
+{
+	(void)state;
+	struct client c;
+	struct tf_server *second = NULL;
+	struct tf_fault f = {0};
+	start((struct tf_server_options){0}, &c);
+	static const struct tf_route none[] = {{0}};
+	struct tf_server_options o = {.host = "127.0.0.1", .port = site->port, .routes = none};
+	assert_int_equal(tf_server_new(tf_os_real(), &o, &second, &f), TF_BUSY);
+	assert_null(second);
+	assert_non_null(strstr(f.text, "cannot listen"));
+	end(&c);
+}
+
+static void
+a_server_without_memory_is_not_begun(void **state)
+{
+	(void)state;
+	static const struct tf_route none[] = {{0}};
+	struct tf_server_options o = {.host = "127.0.0.1", .routes = none};
+	struct tf_server *s = NULL;
+	enum tf_err e = TF_NO_MEMORY;
+	for (uint64_t n = 1; e && n < 100; n++) {
+		struct tf_fault f = {0};
+		tf_mem_fail_at(n);
+		e = tf_server_new(tf_os_real(), &o, &s, &f);
+		tf_mem_fail_at(0);
+		assert_true(e == TF_OK || (e == TF_NO_MEMORY && !s && f.text[0]));
+	}
+	assert_int_equal(e, TF_OK);
+	tf_server_free(&s);
+	assert_null(s);
+	tf_server_free(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_server_without_memory_is_not_begun),
+		cmocka_unit_test(a_port_in_use_is_said),
+		cmocka_unit_test(bodies_past_their_bound_are_told_to_try_again),
+		cmocka_unit_test(exchanges_past_the_workers_queue_are_told_to_try_again),
+		cmocka_unit_test(one_connection_more_than_fit_waits),
+		cmocka_unit_test(a_failed_accept_is_tried_again_later),
+		cmocka_unit_test(a_slow_head_times_out),
+		cmocka_unit_test(a_slow_body_times_out),
+		cmocka_unit_test(a_body_that_trickles_times_out),
+		cmocka_unit_test(an_idle_connection_is_closed_without_a_word),
+		cmocka_unit_test(a_client_that_takes_nothing_is_given_up),
+		cmocka_unit_test(what_was_begun_is_finished_when_stopping),
+		cmocka_unit_test(what_is_not_finished_in_time_is_dropped_when_stopping),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
