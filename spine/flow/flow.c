@@ -162,6 +162,12 @@ tf_flow_waiting_bytes(const struct tf_flow *w)
 	return w->pending.bytes + w->waiting.bytes + w->publishing.bytes;
 }
 
+const struct tf_fault *
+tf_flow_fault(const struct tf_flow *w)
+{
+	return &w->broken;
+}
+
 uint64_t
 tf_flow_published(const struct tf_flow *w)
 {

@@ -62,5 +62,7 @@ bool tf_flow_full(const struct tf_flow *flow, uint64_t bytes);
 uint64_t tf_flow_waiting_bytes(const struct tf_flow *flow);
 /* The offset up to which storage shows everything. From any thread. */
 uint64_t tf_flow_published(const struct tf_flow *flow);
+/* What broke it; code TF_OK while it is whole. */
+const struct tf_fault *tf_flow_fault(const struct tf_flow *flow);
 /* Waits for the worker; what was not published stays in the log for the next open. */
 void tf_flow_close(struct tf_flow **flow);

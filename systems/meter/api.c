@@ -165,6 +165,13 @@ meter_api_zone(struct meter_api *a, struct tf_str name, struct tf_zone **out, st
 	return TF_OK;
 }
 
+void
+meter_api_own_fault(struct tf_fault *f)
+{
+	if (tf_err_http(f->code) < 500)
+		f->code = TF_IO;
+}
+
 /* One sync for all that came since the last: first the keys, then the events, then the answers. */
 static enum tf_err
 commit(struct meter_api *a, struct tf_fault *f)
@@ -226,6 +233,7 @@ meter_api_after(void *ctx)
 	if (commit(a, &f) || publish(a, now, &f)) {
 		/* A file that failed to sync is not to be trusted: nothing more is acknowledged, the process ends. */
 		a->broken = f;
+		meter_api_own_fault(&a->broken);
 		tf_watch_fault(a->watch, "flow.broken", NULL, &f);
 		give_up(a);
 		tf_server_stop(a->server);

@@ -114,6 +114,9 @@ void meter_api_metrics(void *ctx, struct tf_buf *out);
 /* After the server ended: waits for the job that runs, publishes everything. */
 enum tf_err meter_api_finish(struct meter_api *a, struct tf_fault *f) TF_MUST_USE;
 
+/* A failure of storage is the server's, whatever it is called there: the client is to send the same again. */
+void meter_api_own_fault(struct tf_fault *f);
+
 /* A calendar by name, kept open. */
 enum tf_err meter_api_zone(struct meter_api *a, struct tf_str name, struct tf_zone **out,
 			   struct tf_fault *f) TF_MUST_USE;

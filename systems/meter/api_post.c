@@ -164,6 +164,10 @@ load(struct meter_api *a, struct meter_api_post *p, struct meter_load_options *o
 	a->appended = true;
 	enum tf_err e = meter_load_bytes(a->writer, name.p ? name : TF_STR("http"), body, o, &p->told, &p->result,
 					 &p->offset, f);
+	if (e && tf_flow_fault(a->writer->flow)->code) {
+		meter_api_own_fault(f);
+		return f->code;
+	}
 	/* A body that alone fills the queue would never be taken. */
 	if (e == TF_OVERLOAD && !before)
 		return tf_fault(f, TF_TOO_LARGE, "unpacked, the body is too large");

@@ -92,6 +92,10 @@ read_again(struct meter_api *a, struct meter_api_retry *r, struct tf_fault *f)
 		a->appended = true;
 		enum tf_err e = meter_load_held(a->writer, &g->held, tf_exchange_query(r->job.x, "zone"), NULL, &result,
 						&offset, f);
+		if (e && tf_flow_fault(a->writer->flow)->code) {
+			meter_api_own_fault(f);
+			return f->code;
+		}
 		if (e == TF_OVERLOAD && i)
 			return TF_OK;
 		if (e && e != TF_INVALID && e != TF_UNSUPPORTED)

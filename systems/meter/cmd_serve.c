@@ -148,6 +148,13 @@ serve(struct meter_api *a, const struct tf_args *args, struct tf_fault *f)
 	return e ? e : listen_and_run(a, args, f);
 }
 
+/* A body that would never be received is too large, and not to be sent again. */
+static int64_t
+min(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static int
 run(void *ctx, const struct tf_command *self, int argc, char **argv)
 {
@@ -171,7 +178,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	a->zone = tf_args_text(&args, "zone");
 	a->tier_every = tf_args_int(&args, "tier-every") * TF_SEC;
 	a->publish_every = tf_args_int(&args, "publish-every") * 1000;
-	a->body_max = (uint64_t)tf_args_int(&args, "body-bytes");
+	a->body_max = (uint64_t)min(tf_args_int(&args, "body-bytes"), tf_args_int(&args, "bodies-bytes"));
 	a->rule = (struct meter_tier_rule){(int32_t)tf_args_int(&args, "warm-days"),
 					   (int32_t)tf_args_int(&args, "cold-months"), 5};
 	a->tariff = tariff;
