@@ -26,6 +26,8 @@ code_of(int rc)
 {
 	if (rc == SQLITE_IOERR_NOMEM)
 		return TF_NO_MEMORY;
+	if (rc == SQLITE_IOERR_SHMSIZE) /* no room for the WAL index */
+		return TF_NO_SPACE;
 	switch (rc & 0xff) {
 	case SQLITE_CONSTRAINT:
 	case SQLITE_MISMATCH:
@@ -233,6 +235,61 @@ connect_file(struct tf_sql *db, bool read_only, struct tf_fault *f)
 	return rc == SQLITE_OK ? TF_OK : tf_sql_fail(db, rc, f, "open", db->path);
 }
 
+/* Opens the file as it lies there, without locks and WAL index. Only right while nobody writes it. */
+static enum tf_err
+connect_still_file(struct tf_sql *db, struct tf_fault *f)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	char uri[3 * PATH_MAX_BYTES + 32] = "file:";
+	size_t n = strlen(uri);
+	for (const char *p = db->path; *p; p++) {
+		unsigned char c = (unsigned char)*p;
+		if (c == '%' || c == '?' || c == '#') {
+			uri[n++] = '%';
+			uri[n++] = hex[c >> 4];
+			c = (unsigned char)hex[c & 15];
+		}
+		uri[n++] = (char)c;
+	}
+	snprintf(uri + n, sizeof uri - n, "?immutable=1");
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+	int rc = sqlite3_open_v2(uri, &db->db, flags, NULL);
+	return rc == SQLITE_OK ? TF_OK : tf_sql_fail(db, rc, f, "open", db->path);
+}
+
+/* Is there no WAL to read beside the file? */
+static bool
+wal_is_folded(struct tf_sql *db)
+{
+	char path[PATH_MAX_BYTES + 8];
+	struct tf_stat st;
+	snprintf(path, sizeof path, "%s-wal", db->path);
+	enum tf_err e = tf_os_stat(db->os, path, &st, NULL);
+	return e == TF_NOT_FOUND || (e == TF_OK && st.size == 0);
+}
+
+/* A reader that can make no WAL index (a directory it may not write, a full disk) reads the file as it lies there, if
+ * that is all there is: a live writer has its WAL open, and then its index is there to be read. */
+static enum tf_err
+read_file(struct tf_sql *db, const struct tf_sql_options *o, const struct tf_sql_migration *m, size_t m_count,
+	  struct tf_fault *f)
+{
+	enum tf_err e = connect_file(db, true, f);
+	if (e == TF_OK)
+		e = configure(db, o, f);
+	if (e == TF_OK)
+		e = migrate(db, true, m, m_count, f);
+	bool no_index = e == TF_DENIED || e == TF_IO || e == TF_NO_SPACE;
+	if (!no_index || db->vfs || !wal_is_folded(db))
+		return e;
+	struct tf_fault again = {0};
+	TF_ASSERT(sqlite3_close(db->db) == SQLITE_OK);
+	db->db = NULL;
+	if (connect_still_file(db, &again) || configure(db, o, &again) || migrate(db, true, m, m_count, &again))
+		return e; /* with the first fault, which says more */
+	return TF_OK;
+}
+
 static enum tf_err
 open_file(struct tf_sql *db, const struct tf_sql_options *o, const struct tf_sql_migration *m, size_t m_count,
 	  struct tf_fault *f)
@@ -244,11 +301,15 @@ open_file(struct tf_sql *db, const struct tf_sql_options *o, const struct tf_sql
 	enum tf_err there = tf_os_stat(db->os, db->path, &st, f);
 	if (there && (there != TF_NOT_FOUND || o->read_only))
 		return tf_fault_wrap(f, there, "cannot open '%s'", db->path);
-	TF_TRY(connect_file(db, o->read_only, f));
+	if (o->read_only) {
+		enum tf_err e = read_file(db, o, m, m_count, f);
+		return e ? tf_fault_wrap(f, e, "cannot read '%s'", db->path) : TF_OK;
+	}
+	TF_TRY(connect_file(db, false, f));
 	enum tf_err e = configure(db, o, f);
 	if (e)
 		return tf_fault_wrap(f, e, "cannot open '%s'", db->path);
-	TF_TRY(migrate(db, o->read_only, m, m_count, f));
+	TF_TRY(migrate(db, false, m, m_count, f));
 	return there == TF_NOT_FOUND ? tf_os_sync_dir(db->os, dir, f) : TF_OK;
 }
 

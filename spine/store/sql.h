@@ -22,7 +22,7 @@ struct tf_sql_options {
 };
 
 /* Opens (creates unless read_only) and migrates to the last version. TF_UNSUPPORTED when the file is newer than the
- * program. */
+ * program. read_only needs no right to write and no space, unless a crash left a WAL to be recovered. */
 enum tf_err tf_sql_open(struct tf_os *os, const char *path, const struct tf_sql_options *o,
 			const struct tf_sql_migration *m, size_t m_count, struct tf_sql **out,
 			struct tf_fault *f) TF_MUST_USE;

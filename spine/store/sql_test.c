@@ -269,6 +269,33 @@ a_reader_sees_commits_beside_the_writer_and_cannot_write(void **state)
 	assert_false(is_there(w, "-shm"));
 }
 
+/* A link to nowhere in the index's place stands for a directory that may not be written, and for a full disk: root may
+ * write anywhere. */
+static void
+reading_needs_no_place_for_an_index(void **state)
+{
+	struct world *w = *state;
+	const struct tf_sql_options o = {.read_only = true};
+	struct tf_sql *reader = NULL;
+	char index[80], wal[80];
+	snprintf(index, sizeof index, "%s-shm", w->path);
+	snprintf(wal, sizeof wal, "%s-wal", w->path);
+	ok(w, tf_sql_exec(w->db, "INSERT INTO note (text) VALUES ('kept')", &w->f));
+	tf_sql_close(&w->db);
+	assert_int_equal(symlink("nowhere/index", index), 0);
+	ok(w, tf_sql_open(w->os, w->path, &o, migrations, 3, &reader, &w->f));
+	assert_int_equal(tf_sql_exec(reader, "DELETE FROM note", NULL), TF_DENIED);
+	struct tf_stmt *s = NULL;
+	ok(w, tf_sql_prepare(reader, "SELECT text FROM note", &s, &w->f));
+	ok(w, tf_stmt_step(s, &w->f));
+	assert_true(tf_str_eq(tf_stmt_get_str(s, 0), TF_STR("kept")));
+	tf_stmt_free(&s);
+	tf_sql_close(&reader);
+	/* What a crash left in a WAL is not passed over. */
+	ok(w, tf_os_write_file(w->os, wal, TF_STR("pages"), &w->f));
+	assert_int_not_equal(tf_sql_open(w->os, w->path, &o, migrations, 3, &reader, NULL), TF_OK);
+}
+
 static void
 reading_does_not_create_or_migrate(void **state)
 {
@@ -488,6 +515,7 @@ main(void)
 		CONTRACT(setup_real),
 		CONTRACT(setup_sim),
 		cmocka_unit_test_setup_teardown(another_process_reads_while_one_writes, setup_real, teardown),
+		cmocka_unit_test_setup_teardown(reading_needs_no_place_for_an_index, setup_real, teardown),
 	};
 	return cmocka_run_group_tests_name("sql", tests, NULL, NULL);
 }

@@ -47,8 +47,10 @@ meter_cli_open(struct meter_cli *cli, const struct tf_args *a, bool writer, stru
 	if (tf_os_stat(cli->os, path, &st, NULL))
 		return tf_fault(f, TF_NOT_FOUND, "no meter data in '%s'", dir);
 	enum tf_err e = meter_store_open(cli->os, dir, &o, out, f);
-	if (e != TF_BUSY && e != TF_DENIED)
+	if (e != TF_BUSY && e != TF_DENIED && e != TF_NO_SPACE)
 		return e;
+	if (e == TF_NO_SPACE)
+		fprintf(stderr, "tenfold meter: %s: what was published before is read\n", f->text);
 	o.read_only = true;
 	return meter_store_open(cli->os, dir, &o, out, f);
 }

@@ -1,0 +1,47 @@
+#!/bin/bash
+# Who may only read, reads: in a directory that may not be written, and beside a process that writes.
+set -u
+cd "$(dirname "$0")/../../.."
+program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
+dir=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server"; chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
+cd "$dir"
+promise() { # NAME CONDITION...
+	local name=$1
+	shift
+	if "$@" >/dev/null; then echo "ok - $name"; else echo "not ok - $name"; fi
+}
+same() { test "$1" = "$2"; }
+reader() { # As one who may not write here.
+	if [ "$(id -u)" = 0 ]; then setpriv --reuid=65534 --regid=65534 --clear-groups "$program" "$@"; else "$program" "$@"; fi
+}
+
+"$program" simulate --meters 5 --days 40 --start 2025-03-01 --seed 1 --format csv --out in >/dev/null
+"$program" load --data data --zone Europe/London in/* >/dev/null
+"$program" tier --data data --now 2026-04-20T00:00:00Z >/dev/null # some of it warm, some cold
+count='SELECT count(*) AS n, sum(value) AS wh FROM readings'
+want=$("$program" sql --data data "$count")
+bill=$("$program" bill --data data --period 2025-03 --json | sed 's/"run":.*//')
+
+chmod -R a+rX,a-w data
+chmod a+rx .
+promise "sql reads where nothing may be written" same "$(reader sql --data data "$count")" "$want"
+promise "a bill too" same "$(reader bill --data data --period 2025-03 --json | sed 's/"run":.*//')" "$bill"
+promise "verify too" reader verify --data data
+promise "and nothing was written" test -z "$(find data -newer in -name 'meter.db-*')"
+reader load --data data in/* >/dev/null 2>&1
+promise "load is refused there" same $? 1
+chmod -R u+w data
+
+"$program" serve --data data --listen 127.0.0.1:0 2>log >/dev/null &
+server=$!
+for _ in $(seq 100); do
+	grep -q listen log && break
+	kill -0 "$server" 2>/dev/null || break
+	read -rt 0.1 <> <(:) || :
+done
+promise "sql reads beside a process that writes" same "$("$program" sql --data data "$count")" "$want"
+promise "verify too, beside it" "$program" verify --data data
+"$program" load --data data in/* >/dev/null 2>&1
+promise "a second writer is told to try again" same $? 75
