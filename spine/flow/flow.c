@@ -66,15 +66,15 @@ batch_reserve(struct batch *b, size_t more)
 	return TF_OK;
 }
 
-/* Copies the event's bytes; needs a reserved place. */
+/* Copies the event's bytes when publish wants them; needs a reserved place. */
 static enum tf_err
-batch_add(struct batch *b, const struct tf_flow_event *e, void *token)
+batch_add(struct batch *b, const struct tf_flow_event *e, void *token, bool keep)
 {
-	char *copy = tf_strndup(e->bytes.p, e->bytes.n);
-	if (!copy)
+	char *copy = keep ? tf_strndup(e->bytes.p, e->bytes.n) : NULL;
+	if (keep && !copy)
 		return TF_NO_MEMORY;
 	b->events[b->count] = *e;
-	b->events[b->count].bytes.p = copy;
+	b->events[b->count].bytes = tf_str_n(copy, keep ? e->bytes.n : 0);
 	b->tokens[b->count++] = token;
 	b->bytes += e->bytes.n;
 	return TF_OK;
@@ -139,13 +139,22 @@ publish_start(struct tf_flow *w, struct tf_fault *f)
 	TF_TRY(publish_wait(w, f));
 	if (!w->waiting.count)
 		return TF_OK;
+	struct tf_fault why = {0};
+	enum tf_err e = TF_OK;
+	if (w->ops->prepare) {
+		/* A tick between submit and commit would see the state ahead of what is durable. */
+		if (w->pending.count)
+			return TF_OK;
+		e = w->ops->prepare(w->ctx, w->waiting.events[w->waiting.count - 1].offset + 1, &why);
+		if (e)
+			return fail(w, e, &why, f);
+	}
 	struct batch b = w->publishing;
 	w->publishing = w->waiting;
 	w->waiting = b;
 	atomic_store(&w->worker_done, false);
 	w->worker_fault.text[0] = 0;
-	struct tf_fault why = {0};
-	enum tf_err e = tf_os_start(w->os, publish_work, w, &w->worker, &why);
+	e = tf_os_start(w->os, publish_work, w, &w->worker, &why);
 	return e ? fail(w, e, &why, f) : TF_OK;
 }
 
@@ -179,7 +188,7 @@ append(struct tf_flow *w, struct tf_flow_event *ev, void *token, struct tf_fault
 {
 	struct tf_fault why = {0};
 	enum tf_err e = tf_log_append(w->log, w->o.partition, ev->type, ev->bytes, &ev->offset, &why);
-	if (!e && (e = batch_add(&w->pending, ev, token)))
+	if (!e && (e = batch_add(&w->pending, ev, token, !w->ops->prepare)))
 		tf_fault(&why, e, "no memory for an event");
 	if (!e)
 		e = w->ops->apply(w->state, ev, &why);
@@ -258,7 +267,7 @@ replay_tail(struct tf_flow *w, struct tf_fault *f)
 		struct tf_flow_event ev = {rec.offset, rec.time, rec.type, rec.bytes};
 		if ((e = w->ops->apply(w->state, &ev, f)))
 			break;
-		if ((e = batch_reserve(&w->waiting, 1)) || (e = batch_add(&w->waiting, &ev, NULL))) {
+		if ((e = batch_reserve(&w->waiting, 1)) || (e = batch_add(&w->waiting, &ev, NULL, !w->ops->prepare))) {
 			tf_fault(f, e, "no memory for an event");
 			break;
 		}

@@ -4,11 +4,12 @@
  * appends the event and applies it, in memory and in the log's buffer. tf_flow_commit syncs the log once for all that
  * was submitted since (group commit) and only then tells each submitter. Told events wait in a queue until publish
  * turns many of them into storage in one step, in a worker beside the caller; publish must store the offset it was
- * given together with its effects, so that a crash repeats or skips the whole step. Opening replays what the log holds
- * past that offset: snapshot (what publish stored) and tail (the log). Bounds: the queue holds at most queue_bytes;
- * past it submit answers TF_OVERLOAD or, with wait set, publishes first. A failed append, sync or publish breaks the
- * flow: every later call returns that error; end the process and open again. Thread rule: all calls from one thread;
- * publish runs in a worker, one at a time, and must not touch the state of decide and apply. */
+ * given together with its effects, so that a crash repeats or skips the whole step. What it stores is made of the
+ * events, or of a copy of the state that prepare takes. Opening replays what the log holds past that offset: snapshot
+ * (what publish stored) and tail (the log). Bounds: the queue holds at most queue_bytes; past it submit answers
+ * TF_OVERLOAD or, with wait set, publishes first. A failed append, sync or publish breaks the flow: every later call
+ * returns that error; end the process and open again. Thread rule: all calls from one thread; publish runs in a worker,
+ * one at a time, and must not touch the state of decide and apply. */
 #pragma once
 #include "store/log.h"
 
@@ -36,6 +37,9 @@ struct tf_flow_ops {
 	enum tf_err (*published)(void *ctx, uint64_t *out_next, struct tf_fault *f);
 	/* After the sync that covers the event at offset. */
 	void (*tell)(void *token, uint64_t offset);
+	/* Before a publish, in the caller's thread, while the state holds exactly the events below next: copies what
+	 * publish will store. The events it is given then have no bytes. NULL: none. */
+	enum tf_err (*prepare)(void *ctx, uint64_t next, struct tf_fault *f);
 };
 
 struct tf_flow_options {

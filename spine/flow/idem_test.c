@@ -1,0 +1,375 @@
+/* Idempotency keys: one effect and one answer a key, whatever is repeated, restarted, torn or full. */
+#include "flow/idem_testing.h"
+
+#define ASK(g, w, want)                                                                                                \
+	do {                                                                                                           \
+		struct tf_fault f_ = {0};                                                                              \
+		struct tf_idem_answer a_;                                                                              \
+		if (giver_take(g, w, &a_, &f_))                                                                        \
+			fail_msg("k%u: %s", (w)->n, f_.text);                                                          \
+		assert_int_equal(a_.state, want);                                                                      \
+	} while (0)
+#define MUST(call)                                                                                                     \
+	do {                                                                                                           \
+		struct tf_fault f = {0};                                                                               \
+		if (call)                                                                                              \
+			fail_msg("%s: %s", #call, f.text);                                                             \
+	} while (0)
+
+static struct tf_os *
+new_os(uint64_t seed)
+{
+	struct tf_os *os = tf_sim_new(&(struct tf_sim_options){.seed = seed});
+	assert_non_null(os);
+	return os;
+}
+
+/* The stored answer, byte for byte. */
+static void
+expect_stored(struct giver *g, struct wish *w, uint64_t number)
+{
+	struct tf_idem_answer a;
+	char text[64];
+	MUST(giver_take(g, w, &a, &f));
+	assert_int_equal(a.state, TF_IDEM_DONE);
+	assert_int_equal(a.decision.reply.status, 201);
+	assert_true(tf_str_eq(a.decision.reply.body, reply_text(w->n, number, text)));
+	assert_true(tf_str_eq(a.decision.reply.type, TF_STR("application/json")));
+	assert_int_equal(a.decision.reply.header_count, 1);
+	assert_true(tf_str_eq(a.decision.reply.headers[0].name, TF_STR("Location")));
+	assert_int_equal(a.decision.effect_count, 1);
+}
+
+static void
+a_key_is_new_then_busy_then_done(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(1);
+	struct giver g;
+	struct tf_idem_options o = {0};
+	struct wish w = {1, "p", "a", false, 0, {0}}, other = {1, "p", "b", false, 0, {0}};
+	MUST(giver_open(&g, os, &o, 0, &f));
+	ASK(&g, &w, TF_IDEM_NEW);
+	ASK(&g, &w, TF_IDEM_BUSY);
+	ASK(&g, &other, TF_IDEM_OTHER);
+	assert_false(w.told);
+	MUST(giver_commit(&g, &f));
+	assert_true(w.told);
+	expect_stored(&g, &w, 0);
+	ASK(&g, &other, TF_IDEM_OTHER);
+	assert_int_equal(tf_pages_count(g.pages), 1);
+	giver_close(&g);
+	MUST(giver_open(&g, os, &o, 0, &f));
+	expect_stored(&g, &w, 0);
+	ASK(&g, &other, TF_IDEM_OTHER);
+	giver_close(&g);
+	tf_sim_free(&os);
+}
+
+static void
+the_same_key_of_another_partner_is_another_one(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(1);
+	struct giver g;
+	struct tf_idem_options o = {0};
+	struct wish a = {1, "a", "x", false, 0, {0}}, b = {1, "b", "y", false, 0, {0}};
+	MUST(giver_open(&g, os, &o, 0, &f));
+	ASK(&g, &a, TF_IDEM_NEW);
+	ASK(&g, &b, TF_IDEM_NEW);
+	MUST(giver_commit(&g, &f));
+	expect_stored(&g, &a, 0);
+	expect_stored(&g, &b, 1);
+	struct tf_idem_name name = {TF_STR("a"), TF_STR("POST"), TF_STR("/other"), TF_STR("k1")};
+	struct tf_idem_answer answer;
+	MUST(tf_idem_ask(g.idem, &name, a.hash, &answer, &f));
+	assert_int_equal(answer.state, TF_IDEM_NEW);
+	name.route = TF_STR("/numbers");
+	name.method = TF_STR("PUT");
+	MUST(tf_idem_ask(g.idem, &name, a.hash, &answer, &f));
+	assert_int_equal(answer.state, TF_IDEM_NEW);
+	name.key = TF_STR("");
+	assert_int_equal(tf_idem_ask(g.idem, &name, a.hash, &answer, NULL), TF_INVALID);
+	char long_key[TF_IDEM_KEY_MAX + 1];
+	memset(long_key, 'k', sizeof long_key);
+	name.key = tf_str_n(long_key, sizeof long_key);
+	assert_int_equal(tf_idem_ask(g.idem, &name, a.hash, &answer, NULL), TF_INVALID);
+	giver_close(&g);
+	tf_sim_free(&os);
+}
+
+/* Many keys over many buckets and runs: each is there, none that is not. */
+static void
+keys_of_all_runs_are_found_also_after_a_restart(void **state)
+{
+	(void)state;
+	enum { KEYS = 3000 };
+	struct tf_os *os = new_os(3);
+	struct giver g;
+	struct tf_idem_options o = {.run_keys = 200, .bucket = TF_HOUR};
+	MUST(giver_open(&g, os, &o, 0, &f));
+	for (uint32_t i = 0; i < KEYS; i++) {
+		struct wish w = {i, i % 3 ? "p" : "q", "x", false, 0, {0}};
+		ASK(&g, &w, TF_IDEM_NEW);
+		if (i % 20 == 19)
+			MUST(giver_commit(&g, &f));
+		if (i % 500 == 499)
+			tf_sim_advance(os, TF_HOUR);
+	}
+	MUST(giver_commit(&g, &f));
+	for (int opened = 0; opened < 2; opened++) {
+		struct tf_idem_stats s;
+		tf_idem_stats(g.idem, &s);
+		assert_int_equal(s.keys, KEYS);
+		assert_true(s.runs >= 12);
+		for (uint32_t i = 0; i < KEYS; i++) {
+			struct wish w = {i, i % 3 ? "p" : "q", "x", false, 0, {0}};
+			expect_stored(&g, &w, i);
+		}
+		giver_close(&g);
+		MUST(giver_open(&g, os, &o, 0, &f));
+	}
+	assert_int_equal(tf_pages_count(g.pages), KEYS);
+	giver_close(&g);
+	tf_sim_free(&os);
+}
+
+static void
+a_large_run_takes_at_most_forty_bytes_a_key(void **state)
+{
+	(void)state;
+	enum { KEYS = 20000 };
+	struct tf_os *os = new_os(3);
+	struct giver g;
+	struct tf_idem_options o = {.run_keys = KEYS};
+	struct tf_idem_stats s;
+	MUST(giver_open(&g, os, &o, 0, &f));
+	for (uint32_t i = 0; i < KEYS; i++) {
+		struct wish w = {i, "p", "x", false, 0, {0}};
+		ASK(&g, &w, TF_IDEM_NEW);
+	}
+	MUST(giver_commit(&g, &f));
+	MUST(giver_commit(&g, &f));
+	tf_idem_stats(g.idem, &s);
+	assert_int_equal(s.runs, 1);
+	assert_true(s.run_bytes <= 40 * KEYS);
+	/* The filter keeps nearly all strangers from a read. */
+	uint64_t reads = tf_sim_ops(os, TF_SIM_READ);
+	for (uint32_t i = KEYS; i < 2 * KEYS; i++) {
+		char key[16];
+		struct tf_idem_answer a;
+		struct wish w = {i, "p", "x", false, 0, {0}};
+		struct tf_idem_name name = wish_name(&w, key);
+		MUST(tf_idem_ask(g.idem, &name, w.hash, &a, &f));
+		assert_int_equal(a.state, TF_IDEM_NEW);
+	}
+	assert_true(tf_sim_ops(os, TF_SIM_READ) - reads < KEYS / 40);
+	giver_close(&g);
+	tf_sim_free(&os);
+}
+
+static void
+a_key_is_kept_for_the_retention_and_two_buckets_at_most(void **state)
+{
+	(void)state;
+	for (int restart = 0; restart < 2; restart++) {
+		struct tf_os *os = new_os(4);
+		struct giver g;
+		struct tf_idem_options o = {0};
+		struct wish w = {1, "p", "x", false, 0, {0}}, late = {2, "p", "x", false, 0, {0}};
+		MUST(giver_open(&g, os, &o, 0, &f));
+		ASK(&g, &w, TF_IDEM_NEW);
+		MUST(giver_commit(&g, &f));
+		tf_sim_advance(os, TF_HOUR);
+		MUST(giver_commit(&g, &f));
+		tf_sim_advance(os, 23 * TF_HOUR - TF_MINUTE);
+		ASK(&g, &late, TF_IDEM_NEW);
+		MUST(giver_commit(&g, &f));
+		if (restart) {
+			giver_close(&g);
+			MUST(giver_open(&g, os, &o, 0, &f));
+		}
+		expect_stored(&g, &w, 0);
+		tf_sim_advance(os, 2 * TF_HOUR);
+		MUST(giver_commit(&g, &f));
+		MUST(giver_commit(&g, &f));
+		if (restart) {
+			giver_close(&g);
+			MUST(giver_open(&g, os, &o, 0, &f));
+		}
+		struct tf_idem_stats s;
+		tf_idem_stats(g.idem, &s);
+		assert_int_equal(s.keys, 1);
+		ASK(&g, &w, TF_IDEM_NEW);
+		expect_stored(&g, &late, 1);
+		giver_close(&g);
+		tf_sim_free(&os);
+	}
+}
+
+static void
+quotas_bound_unexpired_keys(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(5);
+	struct giver g;
+	struct tf_idem_options o = {.partner_keys = 2, .keys_max = 3, .run_keys = 1};
+	struct wish w[5] = {{1, "p", "x", false, 0, {0}},
+			    {2, "p", "x", false, 0, {0}},
+			    {3, "p", "x", false, 0, {0}},
+			    {4, "q", "x", false, 0, {0}},
+			    {5, "r", "x", false, 0, {0}}};
+	struct tf_idem_answer a;
+	struct tf_fault fault = {0};
+	MUST(giver_open(&g, os, &o, 0, &f));
+	ASK(&g, &w[0], TF_IDEM_NEW);
+	ASK(&g, &w[1], TF_IDEM_NEW);
+	MUST(giver_commit(&g, &f));
+	assert_int_equal(giver_take(&g, &w[2], &a, &fault), TF_OVERLOAD);
+	assert_non_null(strstr(fault.text, "'p'"));
+	ASK(&g, &w[0], TF_IDEM_DONE); /* what is known stays answered */
+	ASK(&g, &w[3], TF_IDEM_NEW);
+	assert_int_equal(giver_take(&g, &w[4], &a, &fault), TF_OVERLOAD);
+	MUST(giver_commit(&g, &f));
+	giver_close(&g);
+	MUST(giver_open(&g, os, &o, 0, &f));
+	assert_int_equal(giver_take(&g, &w[2], &a, &fault), TF_OVERLOAD);
+	tf_sim_advance(os, 27 * TF_HOUR);
+	for (int i = 0; i < 4; i++)
+		MUST(giver_commit(&g, &f));
+	ASK(&g, &w[2], TF_IDEM_NEW); /* it recovers by itself */
+	giver_close(&g);
+	tf_sim_free(&os);
+}
+
+static void
+the_log_is_kept_for_unexpired_keys(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(6);
+	struct giver g;
+	struct tf_idem_options o = {.run_keys = 50};
+	MUST(giver_open(&g, os, &o, 0, &f));
+	for (uint32_t i = 0; i < 400; i++) {
+		struct wish w = {i, "p", "x", false, 0, {0}};
+		ASK(&g, &w, TF_IDEM_NEW);
+		MUST(giver_commit(&g, &f));
+		if (i == 199)
+			tf_sim_advance(os, 20 * TF_HOUR);
+	}
+	MUST(tf_flow_drain(g.flow, &f));
+	assert_int_equal(tf_idem_floor(g.idem), 0);
+	tf_sim_advance(os, 6 * TF_HOUR);
+	MUST(giver_commit(&g, &f));
+	uint64_t floor = tf_idem_floor(g.idem);
+	assert_true(floor >= 150 && floor <= 200);
+	MUST(tf_log_trim(g.log, 0, floor, &f));
+	assert_true(tf_log_first(g.log, 0) > 0);
+	giver_close(&g);
+	MUST(giver_open(&g, os, &o, 0, &f));
+	for (uint32_t i = 200; i < 400; i++) {
+		struct wish w = {i, "p", "x", false, 0, {0}};
+		expect_stored(&g, &w, i);
+	}
+	giver_close(&g);
+	tf_sim_free(&os);
+}
+
+static void
+a_removed_index_is_made_again_from_the_log(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(7);
+	struct giver g;
+	struct tf_idem_options o = {.run_keys = 64};
+	MUST(giver_open(&g, os, &o, 0, &f));
+	for (uint32_t i = 0; i < 300; i++) {
+		struct wish w = {i, "p", "x", false, 0, {0}};
+		ASK(&g, &w, TF_IDEM_NEW);
+		MUST(giver_commit(&g, &f));
+	}
+	giver_close(&g);
+	o = (struct tf_idem_options){.run_keys = 100};
+	MUST(tf_os_rename(os, "idem", "lost", &f));
+	MUST(giver_open(&g, os, &o, 0, &f));
+	for (uint32_t i = 0; i < 300; i++) {
+		struct wish w = {i, "p", "x", false, 0, {0}};
+		expect_stored(&g, &w, i);
+	}
+	giver_close(&g);
+	tf_sim_free(&os);
+}
+
+struct first_run {
+	char path[128];
+};
+
+static enum tf_err
+on_entry(void *ctx, const char *name, bool is_dir)
+{
+	struct first_run *r = ctx;
+	(void)is_dir;
+	if (!r->path[0] && strstr(name, ".run"))
+		snprintf(r->path, sizeof r->path, "idem/%s", name);
+	return TF_OK;
+}
+
+/* A flipped bit anywhere in a run is told, at open or when its page is read. */
+static void
+damage_in_a_run_is_never_taken_for_a_missing_key(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(8);
+	struct giver g;
+	struct tf_idem_options o = {.run_keys = 150};
+	struct first_run r = {0};
+	MUST(giver_open(&g, os, &o, 0, &f));
+	for (uint32_t i = 0; i < 150; i++) {
+		struct wish w = {i, "p", "x", false, 0, {0}};
+		ASK(&g, &w, TF_IDEM_NEW);
+	}
+	MUST(giver_commit(&g, &f));
+	MUST(giver_commit(&g, &f));
+	giver_close(&g);
+	MUST(tf_os_list(os, "idem", on_entry, &r, &f));
+	char *bytes;
+	size_t n;
+	MUST(tf_os_read_file(os, r.path, 1 << 20, &bytes, &n, &f));
+	for (size_t at = 0; at < n; at += at < 96 || at > 12288 ? 1 : 61) {
+		if (at >= 96 && at < 4096)
+			continue; /* the rest of the header's page means nothing */
+		bytes[at] ^= 16;
+		MUST(tf_os_write_file(os, r.path, tf_str_n(bytes, n), &f));
+		bytes[at] ^= 16;
+		struct tf_fault fault = {0};
+		enum tf_err e = giver_open(&g, os, &o, 0, &fault);
+		for (uint32_t i = 0; !e && i < 150; i++) {
+			struct tf_idem_answer a;
+			struct wish w = {i, "p", "x", false, 0, {0}};
+			if (!(e = giver_take(&g, &w, &a, &fault)))
+				assert_int_equal(a.state, TF_IDEM_DONE);
+		}
+		if (e != TF_CORRUPT && e != TF_UNSUPPORTED)
+			fail_msg("byte %zu: %s %s", at, tf_err_name(e), fault.text);
+		giver_close(&g);
+	}
+	tf_free(bytes);
+	tf_sim_free(&os);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_key_is_new_then_busy_then_done),
+		cmocka_unit_test(the_same_key_of_another_partner_is_another_one),
+		cmocka_unit_test(keys_of_all_runs_are_found_also_after_a_restart),
+		cmocka_unit_test(a_large_run_takes_at_most_forty_bytes_a_key),
+		cmocka_unit_test(a_key_is_kept_for_the_retention_and_two_buckets_at_most),
+		cmocka_unit_test(quotas_bound_unexpired_keys),
+		cmocka_unit_test(the_log_is_kept_for_unexpired_keys),
+		cmocka_unit_test(a_removed_index_is_made_again_from_the_log),
+		cmocka_unit_test(damage_in_a_run_is_never_taken_for_a_missing_key),
+	};
+	return cmocka_run_group_tests_name("idem", tests, NULL, NULL);
+}
