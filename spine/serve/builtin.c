@@ -25,7 +25,10 @@ metrics(void *ctx, struct tf_exchange *x)
 	tf_metrics_render(s->metrics, &b);
 	if (s->o.metrics)
 		s->o.metrics(ctx, &b);
-	tf_reply(x, 200, TF_METRICS_TYPE, tf_buf_view(&b));
+	if (b.err)
+		tf_reply_fault(x, &(struct tf_fault){b.err, "no memory for the metrics"}, NULL);
+	else
+		tf_reply(x, 200, TF_METRICS_TYPE, tf_buf_view(&b));
 	tf_buf_release(&b);
 }
 

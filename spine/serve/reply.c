@@ -190,7 +190,10 @@ tf_reply_problem(struct tf_exchange *x, const struct tf_problem *p)
 	tf_json_set_str(&w, "correlation_id", tf_trace_correlation(&x->trace));
 	tf_json_end_object(&w);
 	tf_json_finish(&w);
-	tf_reply(x, p->status, PROBLEM_TYPE, tf_buf_view(&b));
+	if (b.err)
+		tf_reply(x, p->status, NULL, (struct tf_str){0}); /* the status says it too */
+	else
+		tf_reply(x, p->status, PROBLEM_TYPE, tf_buf_view(&b));
 	tf_buf_release(&b);
 }
 

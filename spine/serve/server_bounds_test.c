@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -343,12 +344,82 @@ a_server_without_memory_is_not_begun(void **state)
 	tf_server_free(&s);
 }
 
+/* Looks at one answer that begins at *at, and steps behind it; false where it was cut off. Its body must be whole. */
+static bool
+whole_answer(const char **at, const char *end, unsigned *out_ok)
+{
+	const char *head = *at, *body = memmem(head, (size_t)(end - head), "\r\n\r\n", 4);
+	if (!body)
+		return false;
+	body += 4;
+	const char *length = memmem(head, (size_t)(body - head), "Content-Length: ", 16);
+	const char *last = length ? NULL : memmem(body, (size_t)(end - body), "\r\n0\r\n\r\n", 7);
+	size_t n = length ? strtoul(length + 16, NULL, 10) : 0;
+	if (length ? (size_t)(end - body) < n : !last)
+		return false;
+	*at = length ? body + n : last + 7;
+	*out_ok += !strncmp(head, "HTTP/1.1 200", 12);
+	if (memmem(head, (size_t)(body - head), "problem+json", 12))
+		assert_true(!n || !memcmp(body + n - 2, "}\n", 2));
+	if (memmem(head, (size_t)(body - head), "version=0.0.4", 13))
+		assert_non_null(memmem(body, n, "site_up 1\n", 10));
+	return true;
+}
+
+/* Receives to the end, without memory of Tenfold's; how many answers were 200. */
+static unsigned
+hear_all(int fd)
+{
+	static char bytes[2 << 20];
+	size_t n = 0;
+	unsigned ok = 0;
+	ssize_t got;
+	while (n < sizeof bytes && (got = recv(fd, bytes + n, sizeof bytes - n, 0)) > 0)
+		n += (size_t)got;
+	assert_true(n < sizeof bytes);
+	for (const char *at = bytes; at < bytes + n && whole_answer(&at, bytes + n, &ok);)
+		;
+	return ok;
+}
+
+/* The n-th allocation fails, n = 1, 2, 3, and so on until none did. It costs an answer, never the server; what is
+ * answered is whole. */
+static void
+a_failed_allocation_costs_a_connection_at_most(void **state)
+{
+	(void)state;
+	const char *requests =
+		"POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+		"GET /big?n=1 HTTP/1.1\r\nHost: a\r\n\r\nGET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+		"GET /none HTTP/1.1\r\nHost: a\r\n\r\n"
+		"GET /echo/%41/2?q=%42 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+	uint64_t made = 0;
+	for (uint64_t n = 1; n == 1 || made >= n - 1; n++) {
+		struct client c, d = client_new();
+		start((struct tf_server_options){.workers = 1}, &c);
+		assert_int_equal(client_get(&c, "/now"), 200);
+		tf_mem_fail_at(n);
+		client_connect(&d, site);
+		client_say(&d, requests);
+		unsigned ok = hear_all(d.fd);
+		made = tf_mem_fail_at(0);
+		assert_true(made >= n || ok == 4);
+		client_close(&d);
+		d = site_dial(site);
+		assert_int_equal(client_get(&d, "/work"), 200);
+		client_close(&d);
+		end(&c);
+		assert_true(n < 1000);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_server_without_memory_is_not_begun),
 		cmocka_unit_test(a_port_in_use_is_said),
+		cmocka_unit_test(a_failed_allocation_costs_a_connection_at_most),
 		cmocka_unit_test(bodies_past_their_bound_are_told_to_try_again),
 		cmocka_unit_test(exchanges_past_the_workers_queue_are_told_to_try_again),
 		cmocka_unit_test(one_connection_more_than_fit_waits),
