@@ -46,6 +46,11 @@ gate(void *ctx, struct tf_exchange *x)
 	}
 	if (tf_flow_published(a->writer->flow) > offset)
 		return true;
+	if (offset >= tf_log_end(a->writer->log, 0)) {
+		tf_fault(&f, TF_INVALID, "no answer ever told the offset %.*s", TF_FMT(text));
+		tf_reply_fault(x, &f, "min_offset");
+		return false;
+	}
 	if (a->parked_count == METER_API_PARKED_MAX) {
 		tf_fault(&f, TF_OVERLOAD, "too many reads wait for an offset");
 		tf_reply_fault(x, &f, "min_offset");
@@ -99,7 +104,7 @@ static const struct tf_route routes[] = {
 	READ("/quarantine/{id}", meter_api_get_record, ""),
 	{.method = "POST", .path = "/meter/v1/quarantine/{id}/retry", .handle = meter_api_post_retry, .query = "zone"},
 	{.method = "POST",
-	 .path = "/meter/v1/quarantine/retry",
+	 .path = "/meter/v1/retry",
 	 .handle = meter_api_post_retry_all,
 	 .query = "zone after limit"},
 	READ("/bill", meter_api_get_bill, "period account"),

@@ -1,4 +1,4 @@
-/* POST /meter/v1/quarantine/{id}/retry and /meter/v1/quarantine/retry: records read again.
+/* POST /meter/v1/quarantine/{id}/retry and /meter/v1/retry: records read again.
  *
  *   job: find the records -> loop: through the parser into the log -> group commit -> job: settle those that gave
  *   readings -> answer
@@ -157,6 +157,7 @@ found(struct meter_api *a, struct meter_api_job *job)
 	}
 	r->next = a->retries;
 	a->retries = r;
+	a->appended = true; /* where there was nothing to read too: it goes on after the next commit */
 	tf_server_wake(a->server);
 	return false;
 }

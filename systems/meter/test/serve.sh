@@ -194,10 +194,12 @@ story_refusals() {
 	ask "$api/quarantine?min_offset=$(offset)&after=$id"
 	promise "a time that does not exist is put aside" says '.quarantine | length == 1'
 	id=$(jq -r '.quarantine[0].id' "$work/out")
-	ask -X POST "$api/quarantine/retry?zone=Europe/London"
+	ask -X POST "$api/retry?zone=Europe/London"
 	promise "retried in another zone it is taken" says ".retried | map(select(.id == $id)) == [{id: $id, taken: true}]"
 	ask -X POST "$api/quarantine/$id/retry"
 	promise "a record is taken once: then 409" answers 409
+	ask -X POST "$api/retry?after=1000"
+	promise "where none is held nothing is retried" says '.retried == []'
 	ask -X POST "$api/quarantine/999/retry"
 	promise "no such record: 404" answers 404
 
