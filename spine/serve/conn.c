@@ -15,7 +15,7 @@ static void
 poll_for(struct tf_conn *c)
 {
 	unsigned want = c->phase == TF_CONN_ANSWER ? 0 : TF_POLL_IN;
-	if (c->sent < c->sending.n)
+	if (c->sent < c->sending.n || c->tls_wants & TF_TLS_WANT_WRITE)
 		want |= TF_POLL_OUT;
 	if (c->fd < 0 || want == c->polled)
 		return;
@@ -51,11 +51,15 @@ void
 tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer)
 {
 	struct tf_conn *c = tf_calloc(1, sizeof *c);
-	if (!c || tf_poll_add(s->poll, fd, TF_POLL_IN, c, NULL)) {
+	if (!c || (s->o.tls && tf_tls_conn_new(s->o.tls, fd, &c->tls, NULL)) ||
+	    tf_poll_add(s->poll, fd, TF_POLL_IN, c, NULL)) {
+		if (c)
+			tf_tls_conn_free(&c->tls);
 		tf_free(c);
 		tf_net_close(&fd);
 		return;
 	}
+	c->phase = c->tls ? TF_CONN_HANDSHAKE : TF_CONN_IDLE;
 	c->server = s;
 	c->fd = fd;
 	c->peer = *peer;
@@ -97,6 +101,7 @@ conn_free(struct tf_conn *c)
 	tf_http_in_release(&c->in);
 	tf_buf_release(&c->early);
 	tf_buf_release(&c->sending);
+	tf_tls_conn_free(&c->tls);
 	tf_free(c);
 }
 
@@ -194,7 +199,12 @@ on_head(struct tf_conn *c)
 	struct tf_exchange *x = &c->x;
 	bool body = q->chunked || (q->length != TF_HTTP_BODY_NONE && q->length);
 	x->bodyless = tf_str_eq(q->method, TF_STR("HEAD"));
+	struct tf_fault why = {0};
 	take_ids(c);
+	if (!tf_conn_certificate_good(c, &why)) {
+		refuse(c, 401, why.text);
+		return;
+	}
 	c->close = q->close || body; /* a body that nobody will read */
 	if (!tf_route_find(x)) {
 		c->phase = TF_CONN_ANSWER;
@@ -281,7 +291,7 @@ send_some(struct tf_conn *c)
 {
 	while (c->sent < c->sending.n) {
 		size_t n;
-		enum tf_err e = tf_net_send(c->fd, c->sending.p + c->sent, c->sending.n - c->sent, &n, NULL);
+		enum tf_err e = tf_conn_send(c, c->sending.p + c->sent, c->sending.n - c->sent, &n);
 		if (e == TF_BUSY)
 			return true;
 		if (e)
@@ -292,24 +302,35 @@ send_some(struct tf_conn *c)
 	return true;
 }
 
-void
-tf_conn_readable(struct tf_conn *c)
+/* One receive; false when there was nothing, or the connection ended. */
+static bool
+receive(struct tf_conn *c)
 {
 	struct tf_server *s = c->server;
 	size_t n;
-	if (c->dead || c->fd < 0 || c->phase == TF_CONN_ANSWER)
-		return;
-	enum tf_err e = tf_net_recv(c->fd, s->scratch, TF_SERVE_RECV_BYTES, &n, NULL);
+	enum tf_err e = tf_conn_recv(c, s->scratch, TF_SERVE_RECV_BYTES, &n);
 	if (e == TF_BUSY)
-		return;
+		return false;
 	if (e) {
 		tf_conn_closed(c);
-		return;
+		return false;
 	}
-	if (c->phase == TF_CONN_LINGER)
+	if (c->phase != TF_CONN_LINGER)
+		keep_early(c, input(c, tf_str_n(s->scratch, n)));
+	return true;
+}
+
+void
+tf_conn_readable(struct tf_conn *c)
+{
+	if (c->dead || c->fd < 0 || c->phase == TF_CONN_ANSWER)
 		return;
-	keep_early(c, input(c, tf_str_n(s->scratch, n)));
-	if (c->fd >= 0 && !send_some(c)) /* `100 Continue`; an answer waits for its commit */
+	if (c->phase != TF_CONN_HANDSHAKE || tf_conn_shake_hands(c))
+		while (receive(c) && tf_conn_pending(c))
+			;
+	if (c->dead || c->fd < 0)
+		return;
+	if (!send_some(c)) /* `100 Continue`; an answer waits for its commit */
 		tf_conn_closed(c);
 	poll_for(c);
 }
@@ -319,6 +340,10 @@ tf_conn_writable(struct tf_conn *c)
 {
 	if (c->dead || c->fd < 0)
 		return;
+	if (c->phase == TF_CONN_HANDSHAKE || c->tls_wants & TF_TLS_WANT_WRITE) {
+		tf_conn_readable(c);
+		return;
+	}
 	if (!send_some(c))
 		tf_conn_closed(c);
 	else if (c->sent == c->sending.n)
@@ -338,6 +363,8 @@ exchange_over(struct tf_conn *c)
 	if (c->close || c->server->draining) {
 		c->phase = TF_CONN_LINGER;
 		c->since = ticks(c);
+		if (c->tls)
+			tf_tls_shutdown(c->tls);
 		tf_net_shutdown(c->fd);
 		return;
 	}
@@ -379,6 +406,10 @@ tf_conn_flush(struct tf_conn *c)
 {
 	if (c->dead)
 		return;
+	if (tf_conn_pending(c)) {
+		tf_conn_readable(c);
+		return;
+	}
 	bool more = true;
 	enum tf_answer state = TF_ANSWER_NONE;
 	while (more && c->fd >= 0) {
@@ -401,6 +432,8 @@ tf_conn_flush(struct tf_conn *c)
 	}
 	if (c->sent == c->sending.n && state == TF_ANSWER_ENDED)
 		exchange_over(c);
+	if (tf_conn_pending(c))
+		tf_exchange_touch(&c->x); /* TLS holds what the poller no longer tells of */
 	poll_for(c);
 }
 
@@ -418,6 +451,10 @@ tf_conn_sweep(struct tf_conn *c, tf_dur now)
 	switch (c->phase) {
 	case TF_CONN_IDLE:
 		if (now - c->since > o->idle_timeout)
+			tf_conn_closed(c);
+		break;
+	case TF_CONN_HANDSHAKE:
+		if (now - c->since > o->head_timeout)
 			tf_conn_closed(c);
 		break;
 	case TF_CONN_HEAD:
@@ -442,6 +479,6 @@ tf_conn_sweep(struct tf_conn *c, tf_dur now)
 void
 tf_conn_drain(struct tf_conn *c)
 {
-	if (c->phase == TF_CONN_IDLE)
+	if (c->phase <= TF_CONN_IDLE)
 		tf_conn_closed(c);
 }

@@ -13,6 +13,7 @@
 #pragma once
 #include "os/net.h"
 #include "serve/http.h"
+#include "serve/tls.h"
 #include "watch/log.h"
 #include "watch/metric.h"
 
@@ -53,6 +54,9 @@ struct tf_server_options {
 	tf_dur send_timeout;      /* 30 s without a byte taken by the client: closed */
 	tf_dur drain_timeout;     /* 30 s for what is under way when stopping */
 
+	struct tf_tls *tls;      /* NULL: plain HTTP. tf_tls_reload between rounds changes its files */
+	const char *terminators; /* addresses, between commas, whose Client-Cert header (RFC 9440) is believed; NULL */
+
 	const struct tf_route *routes; /* ends with a NULL method */
 	void *ctx;
 	struct tf_watch *watch; /* access log and faults */
@@ -85,6 +89,8 @@ struct tf_str tf_exchange_param(const struct tf_exchange *x, unsigned i);
 struct tf_str tf_exchange_query(const struct tf_exchange *x, const char *name);
 struct tf_str tf_exchange_body(const struct tf_exchange *x);
 const struct tf_trace *tf_exchange_trace(const struct tf_exchange *x);
+/* The client's certificate: of its TLS connection, or as a terminator in front tells it. NULL: none. */
+const struct tf_certificate *tf_exchange_certificate(struct tf_exchange *x);
 /* Of the worker that runs it, from 0: workers may keep state by it. */
 unsigned tf_exchange_worker(const struct tf_exchange *x);
 /* A place for the handler's own state; NULL at first. */

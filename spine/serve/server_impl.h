@@ -9,11 +9,12 @@
 #define TF_SERVE_ARENA_BYTES ((size_t)64 << 10)  /* decoded target of one request */
 
 enum tf_conn_phase {
-	TF_CONN_IDLE,   /* between requests */
-	TF_CONN_HEAD,   /* reading a head */
-	TF_CONN_BODY,   /* reading a body */
-	TF_CONN_ANSWER, /* the handler has it, or the answer is being sent */
-	TF_CONN_LINGER, /* answered and shut; what still comes is thrown away until the client closes */
+	TF_CONN_HANDSHAKE, /* of TLS */
+	TF_CONN_IDLE,      /* between requests */
+	TF_CONN_HEAD,      /* reading a head */
+	TF_CONN_BODY,      /* reading a body */
+	TF_CONN_ANSWER,    /* the handler has it, or the answer is being sent */
+	TF_CONN_LINGER,    /* answered and shut; what still comes is thrown away until the client closes */
 };
 
 enum tf_answer { TF_ANSWER_NONE, TF_ANSWER_BEGUN, TF_ANSWER_ENDED, TF_ANSWER_ABORTED };
@@ -29,6 +30,7 @@ struct tf_exchange {
 	uint64_t reserved; /* of the server's bodies_max */
 	struct tf_trace trace;
 	tf_dur begun;
+	struct tf_certificate forwarded; /* by a terminator in front */
 	unsigned worker;
 	bool in_worker;
 	void *user;
@@ -46,8 +48,10 @@ struct tf_conn {
 	struct tf_conn *next, *prev;
 	struct tf_conn *touched; /* list of those whose answer grew; under the lock */
 	bool is_touched;
-	struct tf_conn *queued; /* list of those waiting for a worker, under the lock; of the dead */
-	int fd;                 /* -1: the client is gone, the exchange is not over */
+	struct tf_conn *queued;  /* list of those waiting for a worker, under the lock; of the dead */
+	int fd;                  /* -1: the client is gone, the exchange is not over */
+	struct tf_tls_conn *tls; /* NULL: plain */
+	unsigned tls_wants;      /* to go on receiving */
 	struct tf_peer peer;
 	unsigned polled;
 	enum tf_conn_phase phase;
@@ -113,6 +117,15 @@ void tf_conn_sweep(struct tf_conn *c, tf_dur now);
 void tf_conn_drain(struct tf_conn *c);
 /* Frees those that were closed and are on no list of touched ones. */
 void tf_conn_reap(struct tf_server *s);
+
+/* conn_tls.c */
+enum tf_err tf_conn_recv(struct tf_conn *c, void *p, size_t n, size_t *out_n) TF_MUST_USE;
+enum tf_err tf_conn_send(struct tf_conn *c, const void *p, size_t n, size_t *out_n) TF_MUST_USE;
+/* Are there bytes that the poller will not tell of? */
+bool tf_conn_pending(const struct tf_conn *c);
+/* True when it is done; false when it goes on, or closed the connection. */
+bool tf_conn_shake_hands(struct tf_conn *c);
+bool tf_conn_certificate_good(struct tf_conn *c, struct tf_fault *f);
 
 /* route.c: finds the route, fills params and query. Answers and returns false where there is none. */
 bool tf_route_find(struct tf_exchange *x);

@@ -1,0 +1,149 @@
+/* One TLS connection over a socket that never waits; see tls.h. */
+#include "base/mem.h"
+#include "tls_impl.h"
+
+enum tf_err
+tf_tls_conn_new(struct tf_tls *t, int fd, struct tf_tls_conn **out, struct tf_fault *f)
+{
+	struct tf_tls_conn *c = tf_calloc(1, sizeof *c);
+	if (!c)
+		return tf_fault(f, TF_NO_MEMORY, "no memory for a TLS connection");
+	c->tls = t;
+	c->ssl = SSL_new(t->ctx);
+	if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
+		tf_tls_conn_free(&c);
+		return tls_fault(f, TF_NO_MEMORY, "no memory for a TLS connection");
+	}
+	SSL_set_accept_state(c->ssl);
+	*out = c;
+	return TF_OK;
+}
+
+void
+tf_tls_conn_free(struct tf_tls_conn **conn)
+{
+	struct tf_tls_conn *c = *conn;
+	if (!c)
+		return;
+	SSL_free(c->ssl);
+	X509_free(c->leaf);
+	sk_X509_pop_free(c->between, X509_free);
+	tf_free(c);
+	*conn = NULL;
+}
+
+/* What a call that did not succeed means. */
+static enum tf_err
+unfinished(struct tf_tls_conn *c, int rc, unsigned *out_want, struct tf_fault *f, const char *what)
+{
+	switch (SSL_get_error(c->ssl, rc)) {
+	case SSL_ERROR_WANT_READ:
+		*out_want = TF_TLS_WANT_READ;
+		return TF_BUSY;
+	case SSL_ERROR_WANT_WRITE:
+		*out_want = TF_TLS_WANT_WRITE;
+		return TF_BUSY;
+	case SSL_ERROR_ZERO_RETURN:
+		return TF_END;
+	default:
+		c->broken = true;
+		return tls_fault(f, TF_IO, what);
+	}
+}
+
+static enum tf_err
+take_certificate(struct tf_tls_conn *c, struct tf_fault *f)
+{
+	c->leaf = SSL_get1_peer_certificate(c->ssl);
+	c->checked = c->tls->generation;
+	if (!c->leaf)
+		return TF_OK;
+	c->between = SSL_session_reused(c->ssl) ? tls_ticket_between(SSL_get_session(c->ssl))
+						: X509_chain_up_ref(SSL_get_peer_cert_chain(c->ssl));
+	bool ok = tls_describe(c->leaf, &c->cert);
+	int error = ok ? tls_verify(c->tls, c->leaf, c->between, &c->until) : X509_V_ERR_OUT_OF_MEM;
+	c->cert.not_after = tls_time(X509_get0_notAfter(c->leaf));
+	if (!error)
+		return TF_OK;
+	return tf_fault(f, TF_DENIED, "the client's certificate was refused: %s", X509_verify_cert_error_string(error));
+}
+
+enum tf_err
+tf_tls_handshake(struct tf_tls_conn *c, unsigned *out_want, struct tf_fault *f)
+{
+	ERR_clear_error();
+	int rc = SSL_do_handshake(c->ssl);
+	if (rc != 1) {
+		enum tf_err e = unfinished(c, rc, out_want, f, "TLS handshake failed");
+		long why = SSL_get_verify_result(c->ssl);
+		if (e != TF_BUSY && why != X509_V_OK)
+			return tf_fault(f, TF_DENIED, "the client's certificate was refused: %s",
+					X509_verify_cert_error_string(why));
+		return e == TF_END ? tf_fault(f, TF_IO, "TLS handshake ended by the client") : e;
+	}
+	TF_TRY(take_certificate(c, f));
+	c->done = true;
+	return TF_OK;
+}
+
+enum tf_err
+tf_tls_recv(struct tf_tls_conn *c, void *p, size_t n, size_t *out_n, unsigned *out_want, struct tf_fault *f)
+{
+	ERR_clear_error();
+	int rc = SSL_read_ex(c->ssl, p, n, out_n);
+	return rc == 1 ? TF_OK : unfinished(c, rc, out_want, f, "TLS connection broke");
+}
+
+enum tf_err
+tf_tls_send(struct tf_tls_conn *c, const void *p, size_t n, size_t *out_n, unsigned *out_want, struct tf_fault *f)
+{
+	ERR_clear_error();
+	int rc = SSL_write_ex(c->ssl, p, n, out_n);
+	return rc == 1 ? TF_OK : unfinished(c, rc, out_want, f, "TLS connection broke");
+}
+
+bool
+tf_tls_pending(const struct tf_tls_conn *c)
+{
+	return SSL_has_pending(c->ssl);
+}
+
+void
+tf_tls_shutdown(struct tf_tls_conn *c)
+{
+	ERR_clear_error();
+	if (c->done && !c->broken)
+		SSL_shutdown(c->ssl);
+	ERR_clear_error();
+}
+
+const struct tf_certificate *
+tf_tls_certificate(const struct tf_tls_conn *c)
+{
+	return c->leaf ? &c->cert : NULL;
+}
+
+enum tf_err
+tf_tls_recheck(struct tf_tls_conn *c, struct tf_fault *f)
+{
+	if (!c->leaf || (c->checked == c->tls->generation && tf_os_now(c->tls->os) < c->until))
+		return TF_OK;
+	int error = tls_verify(c->tls, c->leaf, c->between, &c->until);
+	if (error)
+		return tf_fault(f, TF_DENIED, "the client's certificate is no longer good: %s",
+				X509_verify_cert_error_string(error));
+	c->checked = c->tls->generation;
+	return TF_OK;
+}
+
+bool
+tf_tls_resumed(const struct tf_tls_conn *c)
+{
+	return SSL_session_reused(c->ssl);
+}
+
+const char *
+tf_tls_version(const struct tf_tls_conn *c)
+{
+	return SSL_get_version(c->ssl);
+}
