@@ -130,6 +130,25 @@ tf_server_wake(struct tf_server *s)
 	tf_waker_wake(s->waker);
 }
 
+void
+tf_server_reload(struct tf_server *s)
+{
+	s->reload = true;
+	tf_waker_wake(s->waker);
+}
+
+static void
+reload(struct tf_server *s)
+{
+	struct tf_fault f = {0};
+	if (!atomic_exchange(&s->reload, false) || !s->o.tls)
+		return;
+	if (tf_tls_reload(s->o.tls, &f))
+		tf_watch_fault(s->o.watch, "tls.reload_failed", NULL, &f);
+	else
+		TF_LOG(s->o.watch, TF_LOG_INFO, "tls.reloaded", NULL, TF_KV("generation", tf_tls_generation(s->o.tls)));
+}
+
 /* Polls the listener only while a connection would be taken. */
 static void
 listen_while_room(struct tf_server *s)
@@ -223,6 +242,7 @@ run_round(struct tf_server *s, tf_dur wait, tf_dur *out_wait, struct tf_fault *f
 	struct tf_poll_event events[EVENTS_MAX];
 	int n;
 	TF_TRY(tf_poll_wait(s->poll, events, EVENTS_MAX, wait, &n, f));
+	reload(s);
 	for (int i = 0; i < n; i++)
 		on_event(s, &events[i]);
 	sweep(s);

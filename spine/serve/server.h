@@ -75,6 +75,8 @@ uint16_t tf_server_port(const struct tf_server *s);
 enum tf_err tf_server_run(struct tf_server *s, struct tf_fault *f) TF_MUST_USE;
 /* From any thread or signal handler. */
 void tf_server_stop(struct tf_server *s);
+/* The TLS files are read anew before the next round; the log says how it went. From any thread or signal handler. */
+void tf_server_reload(struct tf_server *s);
 /* Ends a sleeping round, so that `after` runs again. From any thread. */
 void tf_server_wake(struct tf_server *s);
 void tf_server_free(struct tf_server **s);

@@ -81,6 +81,7 @@ struct tf_server {
 	char *scratch;    /* TF_SERVE_RECV_BYTES */
 	struct tf_metrics *metrics;
 	atomic_bool stop;
+	atomic_bool reload;
 	atomic_bool draining;
 	tf_dur drain_until;
 	bool dispatched; /* a handler ran after this round's `after` */

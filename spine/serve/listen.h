@@ -1,0 +1,34 @@
+/* What every service's `serve` shares: its options for TLS, its signals, its log.
+ *
+ * SIGTERM and SIGINT drain and end it; SIGHUP reads the TLS files anew (tls.h): those that do not fit together are
+ * logged and the ones before stay. Foreground; log lines go to stderr. Thread rule: one server at a time. */
+#pragma once
+#include "base/args.h"
+#include "serve/server.h"
+
+/* Rows for a command's table. */
+#define TF_LISTEN_PARAMS                                                                                               \
+	{"listen", TF_PARAM_TEXT, false, "HOST:PORT", "127.0.0.1:8080", 0, 0, "port 0: any free one"},                 \
+		{"tls-cert", TF_PARAM_TEXT,                                                                            \
+		 false,      "FILE",                                                                                   \
+		 NULL,       0,                                                                                        \
+		 0,          "PEM: certificate, then its chain; without: plain"},                                      \
+		{"tls-key", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: its key"},                                 \
+		{"client-ca", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: whose clients are let in"},              \
+		{"client-cert", TF_PARAM_CHOICE, false, "must|may", "must", 0, 0, "with --client-ca"},                 \
+		{"crl", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: revoked client certificates"},                 \
+		{"ocsp", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "DER: answer to staple"},                           \
+	{                                                                                                              \
+		"terminators", TF_PARAM_TEXT, false, "ADDRS", NULL, 0, 0, "whose Client-Cert header is believed"       \
+	}
+
+/* Fills host, port, tls and terminators of o by those options; host is kept in out_host. *out_tls is for the caller to
+ * free after the server, NULL without TLS. */
+enum tf_err tf_listen_options(struct tf_os *os, const struct tf_args *args, char out_host[static 256],
+			      struct tf_server_options *o, struct tf_tls **out_tls, struct tf_fault *f) TF_MUST_USE;
+/* Runs it with the signals caught; they are ignored afterwards. Logs "serve.ready" with the address and, when data is
+ * not NULL, the directory. */
+enum tf_err tf_listen_run(struct tf_server *s, const char *host, const char *data, struct tf_watch *watch,
+			  struct tf_fault *f) TF_MUST_USE;
+/* A watch's sink: to stderr; ctx is a bool: true leaves out the line for each request. */
+void tf_listen_sink(void *ctx, struct tf_str line);
