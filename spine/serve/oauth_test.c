@@ -1,0 +1,576 @@
+/* The check of a request, with an issuer that is a few lines of this file: who gets in, who does not, with which
+ * answer, and what happens when keys change. Time is what a test says it is. */
+#include "token_test.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "serve/oauth.h"
+
+/* The issuer: what it answers, and how often it was asked. */
+struct issuer {
+	struct tf_buf answer;
+	enum tf_err error;
+	unsigned asked, changed;
+	char form[512], user[32];
+};
+
+struct kit {
+	struct issuer issuer;
+	struct tf_oauth *oauth;
+	struct tf_buf header; /* "Bearer ..." */
+	struct tf_oauth_refusal refusal;
+	struct tf_fault f;
+};
+
+static enum tf_err
+answer(void *ctx, const struct tf_oauth_request *r, struct tf_buf *body, struct tf_fault *f)
+{
+	struct issuer *i = ctx;
+	i->asked++;
+	snprintf(i->form, sizeof i->form, "%.*s", TF_FMT(r->form));
+	snprintf(i->user, sizeof i->user, "%s:%s", r->user ? r->user : "", r->password ? r->password : "");
+	if (i->error)
+		return tf_fault(f, i->error, "no issuer today");
+	tf_buf_str(body, tf_buf_view(&i->answer));
+	return body->err;
+}
+
+static void
+changed(void *ctx)
+{
+	((struct issuer *)ctx)->changed++;
+}
+
+/* The issuer publishes these keys from now on. */
+static void
+publish(struct kit *k, const char *pem, const char *kid, const char *pem2, const char *kid2)
+{
+	struct tf_jwks *set;
+	struct tf_jwk key = key_of(pem, kid);
+	OK(tf_jwks_new(&set, NULL));
+	OK(tf_jwks_take(set, &key, NULL));
+	if (pem2) {
+		key = key_of(pem2, kid2);
+		OK(tf_jwks_take(set, &key, NULL));
+	}
+	tf_buf_reset(&k->issuer.answer);
+	struct tf_json_out w = tf_json_out(&k->issuer.answer);
+	tf_jwks_put(&w, set);
+	tf_jwks_free(&set);
+}
+
+static void
+say(struct kit *k, const char *text)
+{
+	tf_buf_reset(&k->issuer.answer);
+	tf_buf_cstr(&k->issuer.answer, text);
+}
+
+static enum tf_err
+work(struct kit *k, tf_time now)
+{
+	tf_time next;
+	return tf_oauth_work(k->oauth, now, &next, &k->f);
+}
+
+static void
+begin(struct kit *k, struct tf_oauth_options o)
+{
+	tf_oauth_free(&k->oauth);
+	o.issuer = ISSUER;
+	o.audience = AUDIENCE;
+	o.jwks_url = o.introspect_url ? NULL : "http://issuer/jwks";
+	o.fetch = answer;
+	o.fetch_ctx = o.changed_ctx = &k->issuer;
+	o.changed = changed;
+	OK(tf_oauth_new(&o, &k->oauth, &k->f));
+}
+
+static int
+setup(void **state)
+{
+	struct kit *k = tf_calloc(1, sizeof *k);
+	tf_buf_init(&k->issuer.answer, 0);
+	tf_buf_init(&k->header, 0);
+	begin(k, (struct tf_oauth_options){0});
+	publish(k, pem_ec, "ec-1", NULL, NULL);
+	OK(work(k, NOW));
+	*state = k;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct kit *k = *state;
+	tf_oauth_free(&k->oauth);
+	tf_buf_release(&k->issuer.answer);
+	tf_buf_release(&k->header);
+	tf_free(k);
+	return 0;
+}
+
+/* The header of a token by that key. */
+static void
+bring(struct kit *k, const char *claims, const char *pem, const char *kid)
+{
+	char head[128];
+	struct tf_buf token;
+	struct tf_jwk key = key_of(pem, kid);
+	tf_buf_init(&token, 0);
+	snprintf(head, sizeof head, "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}", kid);
+	token_make(&token, head, tf_str(claims), &key, TF_JWS_ES256);
+	tf_buf_reset(&k->header);
+	tf_buf_cstr(&k->header, "Bearer ");
+	tf_buf_str(&k->header, tf_buf_view(&token));
+	tf_buf_release(&token);
+	tf_jwk_release(&key);
+}
+
+static enum tf_err
+ask(struct kit *k, const char *thumbprint, const char *scope, const char *role, tf_time now)
+{
+	const struct tf_oauth_principal *p;
+	struct tf_oauth_ask a = {tf_buf_view(&k->header), tf_str(thumbprint), scope, role, now};
+	k->refusal = (struct tf_oauth_refusal){0};
+	k->f = (struct tf_fault){0};
+	enum tf_err e = tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f);
+	if (!e)
+		tf_oauth_done(&p);
+	return e;
+}
+
+static void
+refused(struct kit *k, int status, const char *code, const char *why)
+{
+	assert_int_equal(k->refusal.status, status);
+	assert_string_equal(k->refusal.code, code);
+	if (!strstr(k->f.text, why))
+		fail_msg("'%s' has no '%s'", k->f.text, why);
+}
+
+static void
+lets_in_with_who_it_is(void **state)
+{
+	struct kit *k = *state;
+	const struct tf_oauth_principal *p;
+	bring(k, BOUND, pem_ec, "ec-1");
+	struct tf_oauth_ask a = {tf_buf_view(&k->header), TF_STR(THUMB_A), "policy:read", "partner", NOW};
+	for (int i = 0; i < 2; i++) { /* checked, then remembered */
+		OK(tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f));
+		assert_true(tf_str_eq(p->client, TF_STR("alpha")));
+		assert_true(tf_str_eq(p->partner, TF_STR("alpha")));
+		assert_true(tf_str_eq(p->scopes, TF_STR("policy:read policy:buy")));
+		assert_true(tf_str_eq(p->roles, TF_STR("partner")));
+		assert_true(tf_str_eq(p->thumbprint, TF_STR(THUMB_A)));
+		assert_int_equal(p->expires, 1700000300 * TF_SEC);
+		tf_oauth_done(&p);
+		assert_null(p);
+	}
+	size_t keys, tokens;
+	tf_oauth_count(k->oauth, &keys, &tokens);
+	assert_int_equal(keys, 1);
+	assert_int_equal(tokens, 1);
+}
+
+static void
+a_stolen_token_is_refused_on_every_request(void **state)
+{
+	struct kit *k = *state;
+	bring(k, BOUND, pem_ec, "ec-1");
+	for (int i = 0; i < 3; i++) { /* the first with an empty cache, the others after the owner was let in */
+		assert_int_equal(ask(k, THUMB_B, NULL, NULL, NOW), TF_DENIED);
+		refused(k, 401, "invalid_token", "another certificate");
+		assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_DENIED);
+		refused(k, 401, "invalid_token", "none was shown");
+		OK(ask(k, THUMB_A, NULL, NULL, NOW));
+	}
+}
+
+static void
+a_part_of_the_thumbprint_is_not_enough(void **state)
+{
+	struct kit *k = *state;
+	bring(k, BOUND, pem_ec, "ec-1");
+	assert_int_equal(ask(k, "AAAA", NULL, NULL, NOW), TF_DENIED);
+	assert_int_equal(ask(k, THUMB_A "A", NULL, NULL, NOW), TF_DENIED);
+	assert_int_equal(ask(k, "", NULL, NULL, NOW), TF_DENIED);
+}
+
+static void
+unbound_tokens_are_refused_where_binding_is_asked_for(void **state)
+{
+	struct kit *k = *state;
+	bring(k, CLAIMS, pem_ec, "ec-1");
+	OK(ask(k, NULL, NULL, NULL, NOW));
+	OK(ask(k, THUMB_B, NULL, NULL, NOW));
+	begin(k, (struct tf_oauth_options){.bound_only = true});
+	OK(work(k, NOW));
+	assert_int_equal(ask(k, THUMB_B, NULL, NULL, NOW), TF_DENIED);
+	refused(k, 401, "invalid_token", "not bound");
+}
+
+static void
+headers_that_are_no_bearer_token(void **state)
+{
+	static const struct {
+		const char *header; /* NULL: none */
+		int status;
+		const char *code;
+	} rows[] = {
+		{NULL, 401, "invalid_token"},
+		{"", 401, "invalid_token"},
+		{"Basic YTpi", 401, "invalid_token"},
+		{"Bearer", 400, "invalid_request"},
+		{"Bearer a b", 400, "invalid_request"},
+		{"Bearer a,b", 400, "invalid_request"},
+		{"Bearer \"a\"", 400, "invalid_request"},
+		{"bearer x", 401, "invalid_token"},
+		{"Bearer ..", 401, "invalid_token"},
+		{"Bearer e30.e30.", 401, "invalid_token"},
+	};
+	struct kit *k = *state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct tf_oauth_principal *p;
+		struct tf_oauth_ask a = {.authorization = tf_str(rows[i].header), .now = NOW};
+		assert_int_not_equal(tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f), TF_OK);
+		assert_int_equal(k->refusal.status, rows[i].status);
+		assert_string_equal(k->refusal.code, rows[i].code);
+	}
+}
+
+static void
+challenges_are_those_of_rfc_6750(void **state)
+{
+	struct kit *k = *state;
+	const struct tf_oauth_principal *p;
+	struct tf_oauth_ask none = {.now = NOW};
+	assert_int_equal(tf_oauth_check(k->oauth, &none, &p, &k->refusal, &k->f), TF_DENIED);
+	assert_string_equal(k->refusal.challenge, "Bearer realm=\"tenfold\"");
+	bring(k, CLAIMS, pem_ec, "ec-1");
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW + TF_HOUR), TF_DENIED);
+	assert_string_equal(k->refusal.challenge, "Bearer realm=\"tenfold\", error=\"invalid_token\", "
+						  "error_description=\"the token has expired\"");
+	assert_int_equal(ask(k, NULL, "policy:read claim:pay", NULL, NOW), TF_DENIED);
+	refused(k, 403, "insufficient_scope", "claim:pay");
+	assert_string_equal(k->refusal.challenge, "Bearer realm=\"tenfold\", error=\"insufficient_scope\", "
+						  "error_description=\"the token has not the scope 'claim:pay'\", "
+						  "scope=\"policy:read claim:pay\"");
+}
+
+static void
+scopes_and_roles_are_whole_words(void **state)
+{
+	struct kit *k = *state;
+	bring(k, CLAIMS, pem_ec, "ec-1");
+	OK(ask(k, NULL, "policy:read", NULL, NOW));
+	OK(ask(k, NULL, "policy:buy policy:read", NULL, NOW));
+	assert_int_equal(ask(k, NULL, "policy", NULL, NOW), TF_DENIED);
+	assert_int_equal(ask(k, NULL, "policy:rea", NULL, NOW), TF_DENIED);
+	assert_int_equal(ask(k, NULL, "POLICY:READ", NULL, NOW), TF_DENIED);
+	OK(ask(k, NULL, NULL, "partner", NOW));
+	OK(ask(k, NULL, NULL, "admin partner", NOW));
+	assert_int_equal(ask(k, NULL, NULL, "admin", NOW), TF_DENIED);
+	refused(k, 403, "insufficient_scope", "role 'admin'");
+	assert_int_equal(ask(k, NULL, NULL, "part", NOW), TF_DENIED);
+}
+
+static void
+a_remembered_token_expires(void **state)
+{
+	struct kit *k = *state;
+	bring(k, CLAIMS, pem_ec, "ec-1");
+	OK(ask(k, NULL, NULL, NULL, NOW));
+	OK(ask(k, NULL, NULL, NULL, NOW + 299 * TF_SEC));
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW + 300 * TF_SEC), TF_DENIED);
+	refused(k, 401, "invalid_token", "expired");
+}
+
+static void
+without_keys_it_says_so_and_lets_nobody_in(void **state)
+{
+	struct kit *k = *state;
+	begin(k, (struct tf_oauth_options){0});
+	bring(k, CLAIMS, pem_ec, "ec-1");
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
+	assert_int_equal(k->refusal.status, 503);
+	k->issuer.error = TF_IO;
+	assert_int_equal(work(k, NOW), TF_IO);
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
+	k->issuer.error = TF_OK;
+	OK(work(k, NOW + 2 * TF_SEC));
+	OK(ask(k, NULL, NULL, NULL, NOW + 2 * TF_SEC));
+}
+
+static void
+a_rotation_fails_no_request(void **state)
+{
+	struct kit *k = *state;
+	tf_time t = NOW + 10 * TF_SEC;
+	unsigned asked = k->issuer.asked;
+	publish(k, pem_thief, "ec-2", pem_ec, "ec-1"); /* the new key beside the old one */
+	bring(k, CLAIMS, pem_ec, "ec-1");
+	OK(ask(k, NULL, NULL, NULL, t));
+	bring(k, CLAIMS, pem_thief, "ec-2");
+	for (int i = 0; i < 5; i++) /* held, whoever asks */
+		assert_int_equal(ask(k, NULL, NULL, NULL, t), TF_BUSY);
+	unsigned before = k->issuer.changed;
+	OK(work(k, t));
+	assert_int_equal(k->issuer.changed, before + 1);
+	assert_int_equal(k->issuer.asked, asked + 1);
+	OK(ask(k, NULL, NULL, NULL, t));
+	bring(k, CLAIMS, pem_ec, "ec-1");
+	OK(ask(k, NULL, NULL, NULL, t));
+}
+
+static void
+unknown_kids_make_one_fetch_each_gap(void **state)
+{
+	struct kit *k = *state;
+	tf_time t = NOW + 10 * TF_SEC;
+	unsigned asked = k->issuer.asked;
+	for (int i = 0; i < 100; i++) {
+		char kid[32];
+		snprintf(kid, sizeof kid, "guess-%d", i);
+		bring(k, CLAIMS, pem_thief, kid);
+		enum tf_err e = ask(k, NULL, NULL, NULL, t);
+		assert_int_equal(e, i == 0 ? TF_BUSY : TF_DENIED);
+		OK(work(k, t));
+	}
+	assert_int_equal(k->issuer.asked, asked + 1);
+	refused(k, 401, "invalid_token", "no key");
+}
+
+static void
+a_key_that_vanished_takes_its_tokens_along(void **state)
+{
+	struct kit *k = *state;
+	bring(k, "{" C_ISS "," C_AUD "," C_WHO ",\"iat\":1700000000,\"exp\":1700000600}", pem_ec, "ec-1");
+	OK(ask(k, NULL, NULL, NULL, NOW));
+	publish(k, pem_thief, "ec-2", NULL, NULL);
+	OK(ask(k, NULL, NULL, NULL, NOW + 60 * TF_SEC)); /* not known here yet */
+	OK(work(k, NOW + 5 * TF_MINUTE - TF_SEC));
+	OK(ask(k, NULL, NULL, NULL, NOW + 60 * TF_SEC)); /* not due yet */
+	OK(work(k, NOW + 5 * TF_MINUTE));
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW + 5 * TF_MINUTE), TF_DENIED);
+	refused(k, 401, "invalid_token", "no key");
+}
+
+/* The kid stays and the key behind it is another: what the old one signed is not believed any more. */
+static void
+a_kid_given_to_another_key_takes_the_old_tokens_along(void **state)
+{
+	struct kit *k = *state;
+	bring(k, CLAIMS, pem_ec, "ec-1");
+	OK(ask(k, NULL, NULL, NULL, NOW));
+	publish(k, pem_thief, "ec-1", NULL, NULL);
+	OK(work(k, NOW + 5 * TF_MINUTE));
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_DENIED);
+	refused(k, 401, "invalid_token", "signature");
+}
+
+static void
+an_issuer_that_is_down_leaves_the_keys_for_a_day(void **state)
+{
+	struct kit *k = *state;
+	static const char *const broken[] = {"", "<html>", "{\"keys\":[]}",
+					     "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AA\"}]}"};
+	tf_time t = NOW;
+	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+		say(k, broken[i]);
+		t += 5 * TF_MINUTE;
+		assert_int_not_equal(work(k, t), TF_OK);
+	}
+	k->issuer.error = TF_TIMEOUT;
+	assert_int_equal(work(k, NOW + TF_DAY), TF_TIMEOUT);
+	bring(k, "{" C_ISS "," C_AUD "," C_WHO ",\"iat\":1700000000,\"exp\":1700086500}", pem_ec, "ec-1");
+	OK(ask(k, NULL, NULL, NULL, NOW + TF_DAY));
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW + TF_DAY + TF_SEC), TF_BUSY);
+	refused(k, 503, "unavailable", "keys");
+}
+
+static void
+the_cache_is_bounded(void **state)
+{
+	struct kit *k = *state;
+	begin(k, (struct tf_oauth_options){.cache_tokens = 8});
+	OK(work(k, NOW));
+	for (int i = 0; i < 40; i++) {
+		char claims[512];
+		snprintf(claims, sizeof claims,
+			 "{" C_ISS "," C_AUD "," C_TIMES ",\"sub\":\"a\",\"client_id\":\"a\",\"jti\":\"%d\"}", i);
+		bring(k, claims, pem_ec, "ec-1");
+		OK(ask(k, NULL, NULL, NULL, NOW));
+	}
+	size_t keys, tokens;
+	tf_oauth_count(k->oauth, &keys, &tokens);
+	assert_in_range(tokens, 4, 8);
+}
+
+#define ACTIVE "{\"active\":true," C_AUD "," C_WHO "," C_TIMES "," C_RIGHTS
+
+static void
+introspect(struct kit *k)
+{
+	begin(k, (struct tf_oauth_options){
+			 .introspect_url = "http://issuer/introspect", .client = "api", .secret = "s3cret"});
+	tf_buf_reset(&k->header);
+	tf_buf_cstr(&k->header, "Bearer opaque+/=");
+}
+
+static void
+introspection_asks_once_and_remembers_for_a_while(void **state)
+{
+	struct kit *k = *state;
+	introspect(k);
+	unsigned asked = k->issuer.asked;
+	say(k, ACTIVE "}");
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
+	OK(work(k, NOW));
+	OK(work(k, NOW)); /* nothing left to ask */
+	assert_int_equal(k->issuer.asked, asked + 1);
+	assert_string_equal(k->issuer.form, "token_type_hint=access_token&token=opaque%2B%2F%3D");
+	assert_string_equal(k->issuer.user, "api:s3cret");
+	OK(ask(k, NULL, "policy:read", "partner", NOW + 29 * TF_SEC));
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW + 30 * TF_SEC), TF_BUSY);
+}
+
+static void
+introspection_binds_too(void **state)
+{
+	struct kit *k = *state;
+	introspect(k);
+	say(k, ACTIVE ",\"cnf\":{\"x5t#S256\":\"" THUMB_A "\"}}");
+	assert_int_equal(ask(k, THUMB_A, NULL, NULL, NOW), TF_BUSY);
+	OK(work(k, NOW));
+	OK(ask(k, THUMB_A, NULL, NULL, NOW));
+	assert_int_equal(ask(k, THUMB_B, NULL, NULL, NOW), TF_DENIED);
+	refused(k, 401, "invalid_token", "another certificate");
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_DENIED);
+}
+
+static void
+answers_of_introspection_that_let_nobody_in(void **state)
+{
+	static const char *const rows[] = {
+		"{\"active\":false}",
+		"{\"active\":\"true\"," C_AUD "," C_WHO "," C_TIMES "}",
+		"{\"active\":1," C_AUD "," C_WHO "," C_TIMES "}",
+		"{" C_AUD "," C_WHO "," C_TIMES "}",
+		"{\"active\":true," C_WHO "," C_TIMES "}",
+		"{\"active\":true,\"aud\":\"other\"," C_WHO "," C_TIMES "}",
+		"{\"active\":true," C_AUD "," C_WHO "}",
+		"{\"active\":true," C_AUD "," C_WHO ",\"exp\":1600000000}",
+		"{\"active\":true," C_AUD "," C_TIMES ",\"sub\":\"a\"}",
+		"{\"active\":true,\"iss\":\"https://other\"," C_AUD "," C_WHO "," C_TIMES "}",
+		"{\"active\":true," C_AUD "," C_WHO "," C_TIMES ",\"cnf\":{\"jkt\":\"x\"}}",
+	};
+	struct kit *k = *state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		introspect(k);
+		say(k, rows[i]);
+		assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
+		OK(work(k, NOW));
+		if (ask(k, NULL, NULL, NULL, NOW) != TF_DENIED)
+			fail_msg("let in by %s", rows[i]);
+		refused(k, 401, "invalid_token", "not active");
+	}
+}
+
+static void
+introspection_that_fails_lets_nobody_in(void **state)
+{
+	struct kit *k = *state;
+	introspect(k);
+	k->issuer.error = TF_IO;
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
+	assert_int_equal(work(k, NOW), TF_IO);
+	assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
+}
+
+static void
+questions_waiting_are_bounded(void **state)
+{
+	struct kit *k = *state;
+	introspect(k);
+	unsigned asked = k->issuer.asked;
+	say(k, "{\"active\":false}");
+	for (int i = 0; i < 200; i++) {
+		tf_buf_reset(&k->header);
+		tf_buf_printf(&k->header, "Bearer token-%d", i);
+		assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
+	}
+	for (int i = 0; i < 200; i++)
+		OK(work(k, NOW));
+	assert_int_equal(k->issuer.asked, asked + 64);
+}
+
+static void
+options_that_make_no_sense_are_refused(void **state)
+{
+	static const struct tf_oauth_options rows[] = {
+		{.issuer = "i", .audience = "a"},
+		{.issuer = "i", .audience = "a", .jwks_url = "u", .introspect_url = "u"},
+		{.issuer = "i", .jwks_url = "u"},
+		{.audience = "a", .jwks_url = "u"},
+		{.issuer = "i", .audience = "a", .jwks_url = "u", .skew = 61 * TF_SEC},
+	};
+	struct tf_oauth *o;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_int_equal(tf_oauth_new(&rows[i], &o, NULL), TF_USAGE);
+}
+
+static void
+the_thread_fetches_by_itself(void **state)
+{
+	struct kit *k = *state;
+	begin(k, (struct tf_oauth_options){0});
+	uint64_t since = tf_oauth_changes(k->oauth);
+	OK(tf_oauth_start(k->oauth, tf_os_real(), NULL, NULL, &k->f));
+	tf_oauth_await(k->oauth, since, 10 * TF_SEC);
+	size_t keys, tokens;
+	tf_oauth_count(k->oauth, &keys, &tokens);
+	assert_int_equal(keys, 1);
+}
+
+static void
+thumbprint_is_that_of_rfc_8705(void **state)
+{
+	char out[44];
+	assert_string_equal(tf_oauth_thumbprint(TF_STR("abc"), out), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(lets_in_with_who_it_is),
+		T(a_stolen_token_is_refused_on_every_request),
+		T(a_part_of_the_thumbprint_is_not_enough),
+		T(unbound_tokens_are_refused_where_binding_is_asked_for),
+		T(headers_that_are_no_bearer_token),
+		T(challenges_are_those_of_rfc_6750),
+		T(scopes_and_roles_are_whole_words),
+		T(a_remembered_token_expires),
+		T(without_keys_it_says_so_and_lets_nobody_in),
+		T(a_rotation_fails_no_request),
+		T(unknown_kids_make_one_fetch_each_gap),
+		T(a_key_that_vanished_takes_its_tokens_along),
+		T(a_kid_given_to_another_key_takes_the_old_tokens_along),
+		T(an_issuer_that_is_down_leaves_the_keys_for_a_day),
+		T(the_cache_is_bounded),
+		T(introspection_asks_once_and_remembers_for_a_while),
+		T(introspection_binds_too),
+		T(answers_of_introspection_that_let_nobody_in),
+		T(introspection_that_fails_lets_nobody_in),
+		T(questions_waiting_are_bounded),
+		T(options_that_make_no_sense_are_refused),
+		T(the_thread_fetches_by_itself),
+		T(thumbprint_is_that_of_rfc_8705),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
