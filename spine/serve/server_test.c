@@ -273,13 +273,11 @@ a_request_keeps_its_ids_and_gets_those_it_lacks(void **state)
 	assert_string_equal(client_header(&c, "X-Correlation-Id"), trace);
 	assert_non_null(strstr(client_text(&c), "trace=00-4bf92f3577b34da6a3ce929d0e0e4736-"));
 	assert_null(strstr(client_text(&c), "00f067aa0ba902b7")); /* a span of its own */
-	const char *bad[] = {"X-Correlation-Id: a b",
-			     "X-Correlation-Id: ",
-			     "X-Correlation-Id: <script>",
-			     "X-Correlation-Id: a\r\nX-Correlation-Id: b",
-			     "traceparent: 00-0-0-01",
-			     "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\ntraceparent: "
-			     "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"};
+	const char *twice = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
+			    "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+	const char *bad[] = {"X-Correlation-Id: a b",      "X-Correlation-Id: ",
+			     "X-Correlation-Id: <script>", "X-Correlation-Id: a\r\nX-Correlation-Id: b",
+			     "traceparent: 00-0-0-01",     twice};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		snprintf(request, sizeof request, "GET /now HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n", bad[i]);
 		client_say(&c, request);
