@@ -107,9 +107,25 @@ def http_seeds():
         seed("http", name, "\x05" + text)  # the first byte chooses a cut
 
 
+def contract_seeds():
+    for i, text in enumerate(("a: &x [1, 0o17, +.5]\nb: *x\n'c': |\n  d\n  e\n", "%YAML 1.2\n---\nno: ~\n200: {f: [g, \"\\u00e9\"]}\n...\n",
+                              "- - - a\n    - b\n  - >-\n    c\n- ? d\n  : e\n", "openapi: 3.1.0\npaths:\n  /a/{b}:\n    get: &g {responses: {default: *g}}\n")):
+        seed("yaml", str(i), text)
+    for i, text in enumerate((
+            '{"type":"object","properties":{"a":{"type":"integer","minimum":0,"multipleOf":0.01}},"required":["a"],'
+            '"additionalProperties":false}\n{"a":1.5,"b":2}',
+            '{"$defs":{"n":{"$dynamicAnchor":"n","anyOf":[{"type":"null"},{"items":{"$dynamicRef":"#n"}}]}},"$ref":"#/$defs/n",'
+            '"unevaluatedItems":false}\n[[null],[[]]]',
+            '{"oneOf":[{"pattern":"^(a+)+$"},{"format":"date-time"},{"uniqueItems":true,"contains":{"const":1}}],"if":{"minLength":2},'
+            '"then":{"enum":["a"]},"not":{"maxProperties":0}}\n[1,2,3,4,5,6,7,8,9,1.0]',
+            '{"$id":"http://a/b","definitions":{"c":{"$id":"d#e","type":["string","null"]}},"patternProperties":{"^x":{"$ref":"d#e"}},'
+            '"propertyNames":{"maxLength":3},"dependentRequired":{"xa":["y"]},"unevaluatedProperties":{"nullable":true}}\n{"xa":null,"y":0}')):
+        seed("schema", str(i), text)
+
+
 def main():
     root = sys.argv[1]
-    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, http_seeds):
+    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, http_seeds, contract_seeds):
         make()
     for target, seeds in SEEDS.items():
         os.makedirs(os.path.join(root, target), exist_ok=True)

@@ -1,5 +1,6 @@
 /* What the verbs share; see cli.h. */
 #include "cli.h"
+#include "serve/yaml.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -110,6 +111,13 @@ uri_of(struct contract_files *fs, const char *path)
 	return tf_str_n(p, n);
 }
 
+static bool
+is_yaml(const char *path)
+{
+	const char *dot = strrchr(path, '.');
+	return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}
+
 enum tf_err
 contract_file_read(struct contract_files *fs, const char *path, const struct contract_file **out, struct tf_fault *f)
 {
@@ -129,7 +137,8 @@ contract_file_read(struct contract_files *fs, const char *path, const struct con
 	if (!n->path.p || !n->uri.p)
 		return tf_arena_fault(&fs->arena, f);
 	TF_TRY(read_text(fs, real, &n->text, f));
-	if (tf_json_parse(n->text, &fs->arena, TF_JSON_DEPTH_MAX, &n->tree, f))
+	if (is_yaml(path) ? tf_yaml_parse(n->text, &fs->arena, TF_JSON_DEPTH_MAX, &n->tree, f)
+			  : tf_json_parse(n->text, &fs->arena, TF_JSON_DEPTH_MAX, &n->tree, f))
 		return tf_fault_wrap(f, TF_INVALID, "%s", path);
 	n->next = fs->first;
 	fs->first = n;

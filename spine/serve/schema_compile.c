@@ -220,13 +220,13 @@ schema_target(const struct schema_build *b, struct tf_str ref, bool dynamic, con
 		return tf_fault_wrap(b->fault, TF_INVALID, "invalid schema: '%.*s'", TF_FMT(b->spot.place));
 	TF_TRY(schema_index(s, spot.node, spot.resource, spot.place, b->fault));
 	schema_spot(s, spot.node, &spot);
-	if (dynamic && name.n) {
-		for (uint32_t i = 0; i < b->scope->count; i++)
-			if (tf_str_eq(b->scope->first[i].name, name)) {
-				schema_dynamic(s, b->scope->first[i].resource, name, &spot);
-				break;
-			}
-	}
+	for (uint32_t i = 0; dynamic && name.n && i < b->scope->count; i++)
+		if (tf_str_eq(b->scope->first[i].name, name)) {
+			/* It is there, or the scope would not have it. */
+			if (!schema_dynamic(s, b->scope->first[i].resource, name, &spot))
+				return schema_no_room(b);
+			break;
+		}
 	return schema_at(s, spot, b->scope, b->spot.resource, out, b->fault);
 }
 

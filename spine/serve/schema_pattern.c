@@ -307,7 +307,10 @@ schema_pattern_new(struct tf_str text, struct tf_arena *a, struct schema_pattern
 		tf_fault(f, TF_INVALID, "invalid pattern '%.*s': %s", TF_FMT(text), t.why);
 	else
 		p->code = compile(&t, text, f);
+	bool room = !t.out.err;
 	tf_buf_release(&t.out);
+	if (!room)
+		return tf_fault(f, TF_NO_MEMORY, "out of memory");
 	if (!p->code)
 		return TF_INVALID;
 	/* Where the system allows no generated code, matching interprets. */
