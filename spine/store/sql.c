@@ -444,3 +444,9 @@ tf_sql_changes(struct tf_sql *db)
 {
 	return sqlite3_changes64(db->db);
 }
+
+enum tf_err
+tf_sql_data_version(struct tf_sql *db, int64_t *out, struct tf_fault *f)
+{
+	return one_i64(db, "PRAGMA data_version", out, f);
+}

@@ -41,6 +41,8 @@ enum tf_err tf_sql_verify(struct tf_sql *db, struct tf_fault *f) TF_MUST_USE;
  * table. */
 enum tf_err tf_sql_table_bytes(struct tf_sql *db, const char *name, uint64_t *out, struct tf_fault *f) TF_MUST_USE;
 int64_t tf_sql_changes(struct tf_sql *db);
+/* Another number than before: another connection committed since. Not inside a transaction, which sees one state. */
+enum tf_err tf_sql_data_version(struct tf_sql *db, int64_t *out, struct tf_fault *f) TF_MUST_USE;
 
 enum tf_err tf_sql_prepare(struct tf_sql *db, const char *sql, struct tf_stmt **out, struct tf_fault *f) TF_MUST_USE;
 void tf_stmt_free(struct tf_stmt **s);

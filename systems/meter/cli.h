@@ -21,10 +21,17 @@ struct meter_cli {
 bool meter_cli_args(const struct tf_command *self, int argc, char **argv, struct tf_args *a, int *out_exit);
 /* Prints the fault on stderr; returns the exit code of its error. */
 int meter_cli_fail(const struct tf_fault *f);
-/* Opens --data for writing; when another process writes to it, or when read_only is asked for, as it was last
- * published. */
+/* Opens --data: for writing, or to read what was last published. What a crash left in the log is published first,
+ * unless a live writer will do it or nothing can be written. A reader does not hold the writer's lock. */
 enum tf_err meter_cli_open(struct meter_cli *cli, const struct tf_args *a, bool writer, struct meter_store **out,
 			   struct tf_fault *f) TF_MUST_USE;
+/* For who looks at the log too: as a writer, or where that cannot be had, as a reader. */
+enum tf_err meter_cli_open_log(struct meter_cli *cli, const struct tf_args *a, struct meter_store **out,
+			       struct tf_fault *f) TF_MUST_USE;
+/* Runs read as of one state of the catalog. A writer may move blocks meanwhile and remove the packs they were in: then
+ * it runs again, a few times, unless it has set *out_printed; TF_BUSY when it does not get through. */
+enum tf_err meter_cli_read(struct meter_store *s, enum tf_err (*read)(void *ctx, bool *out_printed, struct tf_fault *f),
+			   void *ctx, struct tf_fault *f) TF_MUST_USE;
 /* stdout, checked: an error while writing is TF_IO (exit 75). */
 int meter_cli_finish(int code);
 /* --from and --to (or other names) in the zone; TF_TIME_FIRST and TF_TIME_LAST when not given. */

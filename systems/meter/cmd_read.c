@@ -6,6 +6,8 @@
 #include "cli.h"
 #include "scan.h"
 
+#define FLUSH_BYTES ((size_t)16 << 20) /* until then a read can begin anew */
+
 static const struct tf_param params[] = {
 	METER_PARAM_DATA,
 	{"meter", TF_PARAM_TEXT, true, "ID", NULL, 0, 0, "which meter"},
@@ -22,6 +24,9 @@ static const struct tf_param params[] = {
 struct reader {
 	struct meter_store *s;
 	bool json, versions, any;
+	bool *printed; /* some of out is on stdout */
+	struct tf_buf out;
+	struct tf_str meter;
 	uint64_t count;
 	tf_time from, to;
 	struct tf_str only;
@@ -37,13 +42,19 @@ print_reading(struct reader *r, tf_time start, uint32_t interval_s, int64_t valu
 	tf_time_format(start + interval_s * TF_SEC, to);
 	meter_quality_text(meter_quality_from(quality), q);
 	if (r->json)
-		printf("%s\n{\"start\":\"%s\",\"end\":\"%s\",\"channel\":\"%s\",\"value\":%" PRId64
-		       ",\"unit\":\"%s\",\"quality\":\"%s\",\"version\":%u}",
-		       r->count ? "," : "", from, to, r->channel, value, meter_unit_text(r->unit), q, version);
+		tf_buf_printf(&r->out,
+			      "%s\n{\"start\":\"%s\",\"end\":\"%s\",\"channel\":\"%s\",\"value\":%" PRId64
+			      ",\"unit\":\"%s\",\"quality\":\"%s\",\"version\":%u}",
+			      r->count ? "," : "", from, to, r->channel, value, meter_unit_text(r->unit), q, version);
 	else
-		printf("%s,%s,%s,%" PRId64 ",%s,%s,%u\n", from, to, r->channel, value, meter_unit_text(r->unit), q,
-		       version);
+		tf_buf_printf(&r->out, "%s,%s,%s,%" PRId64 ",%s,%s,%u\n", from, to, r->channel, value,
+			      meter_unit_text(r->unit), q, version);
 	r->count++;
+	if (r->out.n < FLUSH_BYTES)
+		return;
+	fwrite(r->out.p, 1, r->out.n, stdout);
+	tf_buf_reset(&r->out);
+	*r->printed = true;
 }
 
 /* The superseded readings of a cell, oldest first; returns how many there are. */
@@ -97,13 +108,20 @@ on_channel(void *ctx, uint32_t sid, struct tf_str meter, struct tf_str channel, 
 }
 
 static enum tf_err
-read_meter(struct reader *r, struct tf_str meter, struct tf_fault *f)
+read_meter(void *ctx, bool *out_printed, struct tf_fault *f)
 {
-	printf(r->json ? "{\"readings\":[" : "start,end,channel,value,unit,quality,version\n");
-	TF_TRY(meter_channels(r->s, meter, on_channel, r, f));
+	struct reader *r = ctx;
+	tf_buf_reset(&r->out);
+	r->count = 0;
+	r->printed = out_printed;
+	tf_buf_cstr(&r->out, r->json ? "{\"readings\":[" : "start,end,channel,value,unit,quality,version\n");
+	TF_TRY(meter_channels(r->s, r->meter, on_channel, r, f));
 	if (r->json)
-		printf("\n]}\n");
-	return r->any ? TF_OK : tf_fault(f, TF_NOT_FOUND, "no meter '%.*s'", TF_FMT(meter));
+		tf_buf_cstr(&r->out, "\n]}\n");
+	if (r->out.err)
+		return tf_fault(f, r->out.err, "no memory for readings");
+	fwrite(r->out.p, 1, r->out.n, stdout);
+	return r->any ? TF_OK : tf_fault(f, TF_NOT_FOUND, "no meter '%.*s'", TF_FMT(r->meter));
 }
 
 static void
@@ -125,12 +143,15 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct tf_fault f = {0};
 	struct reader r = {.json = tf_args_flag(&a, "json"),
 			   .versions = tf_args_flag(&a, "versions"),
-			   .only = tf_args_text(&a, "channel")};
+			   .only = tf_args_text(&a, "channel"),
+			   .meter = tf_args_text(&a, "meter")};
+	tf_buf_init(&r.out, 0);
 	const char *zone = tf_args_cstr(&a, "zone");
 	if (meter_cli_time(cli, &a, "from", zone, TF_TIME_FIRST, &r.from, &f) ||
 	    meter_cli_time(cli, &a, "to", zone, TF_TIME_LAST, &r.to, &f) || meter_cli_open(cli, &a, false, &r.s, &f))
 		return meter_cli_fail(&f);
-	enum tf_err e = read_meter(&r, tf_args_text(&a, "meter"), &f);
+	enum tf_err e = meter_cli_read(r.s, read_meter, &r, &f);
+	tf_buf_release(&r.out);
 	if (tf_args_flag(&a, "stats"))
 		print_stats(r.s);
 	meter_store_close(&r.s);

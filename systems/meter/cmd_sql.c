@@ -76,8 +76,9 @@ put_row(struct tf_buf *out, struct tf_rows *r, bool json)
 		tf_buf_u8(out, '\n');
 }
 
+/* *out_printed: some of it is on stdout. After an error nothing more is. */
 static enum tf_err
-print_rows(struct tf_rows *r, bool json, struct tf_fault *f)
+print_rows(struct tf_rows *r, bool json, bool *out_printed, struct tf_fault *f)
 {
 	struct tf_buf out;
 	tf_buf_init(&out, 0);
@@ -94,8 +95,9 @@ print_rows(struct tf_rows *r, bool json, struct tf_fault *f)
 			tf_buf_cstr(&out, rows ? ",\n" : "\n");
 		put_row(&out, r, json);
 		rows++;
-		if (out.n >= 1u << 16) {
+		if (out.n >= 1u << 20) {
 			fwrite(out.p, 1, out.n, stdout);
+			*out_printed = true;
 			tf_buf_reset(&out);
 		}
 	}
@@ -103,8 +105,30 @@ print_rows(struct tf_rows *r, bool json, struct tf_fault *f)
 		tf_buf_cstr(&out, "\n]}\n");
 	if (e == TF_END || !e)
 		e = out.err ? tf_fault(f, out.err, "no memory for a result") : TF_OK;
-	fwrite(out.p, 1, out.n, stdout);
+	if (!e)
+		fwrite(out.p, 1, out.n, stdout);
 	tf_buf_release(&out);
+	return e;
+}
+
+struct question {
+	struct meter_store *s;
+	const struct tf_args *a;
+};
+
+static enum tf_err
+answer(void *ctx, bool *out_printed, struct tf_fault *f)
+{
+	struct question *q = ctx;
+	struct tf_lake *lake = NULL;
+	struct tf_rows *rows = NULL;
+	enum tf_err e = meter_lake_for_user(q->s, &lake, f);
+	if (!e)
+		e = tf_lake_select(lake, tf_str(q->a->positional[0]), &rows, f);
+	if (!e)
+		e = print_rows(rows, tf_args_flag(q->a, "json"), out_printed, f);
+	tf_rows_close(&rows);
+	tf_lake_close(&lake);
 	return e;
 }
 
@@ -119,15 +143,8 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_store *s;
 	if (meter_cli_open(ctx, &a, false, &s, &f))
 		return meter_cli_fail(&f);
-	struct tf_lake *lake = NULL;
-	struct tf_rows *rows = NULL;
-	enum tf_err e = meter_lake_for_user(s, &lake, &f);
-	if (!e)
-		e = tf_lake_select(lake, tf_str(a.positional[0]), &rows, &f);
-	if (!e)
-		e = print_rows(rows, tf_args_flag(&a, "json"), &f);
-	tf_rows_close(&rows);
-	tf_lake_close(&lake);
+	struct question q = {s, &a};
+	enum tf_err e = meter_cli_read(s, answer, &q, &f);
 	meter_store_close(&s);
 	return e ? meter_cli_fail(&f) : meter_cli_finish(0);
 }

@@ -117,7 +117,7 @@ tier(struct meter_cli *cli, const struct tf_args *a, struct meter_tier_report *m
 	bool dry = tf_args_flag(a, "dry-run");
 	TF_TRY(meter_cli_time(cli, a, "now", "UTC", tf_os_now(cli->os), &now, f));
 	struct meter_store *s;
-	TF_TRY(meter_cli_open(cli, a, !dry, &s, f));
+	TF_TRY(dry ? meter_cli_open_log(cli, a, &s, f) : meter_cli_open(cli, a, true, &s, f));
 	enum tf_err e = tf_args_flag(a, "counters") ? print_counters(s, f) : TF_OK;
 	if (!e && !dry)
 		e = meter_tier_move(s, &rule, now, moved, f);

@@ -275,12 +275,12 @@ meter_cold_return(struct meter_store *s, const struct meter_tier_rule *rule, tf_
 	}
 }
 
-enum tf_err
-meter_cold_access(struct meter_store *s, uint32_t bucket, int32_t month, int32_t day, struct tf_fault *f)
+static enum tf_err
+note_access(struct tf_sql *db, uint32_t bucket, int32_t month, int32_t day, struct tf_fault *f)
 {
 	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(s->catalog.db,
-			      "INSERT INTO access VALUES(?,?,?,1) ON CONFLICT DO UPDATE SET opened=opened+1", &q, f));
+	TF_TRY(tf_sql_prepare(db, "INSERT INTO access VALUES(?,?,?,1) ON CONFLICT DO UPDATE SET opened=opened+1", &q,
+			      f));
 	tf_stmt_i64(q, 1, bucket);
 	tf_stmt_i64(q, 2, month);
 	tf_stmt_i64(q, 3, day);
@@ -289,14 +289,40 @@ meter_cold_access(struct meter_store *s, uint32_t bucket, int32_t month, int32_t
 	return e;
 }
 
+enum tf_err
+meter_cold_access(struct meter_store *s, uint32_t bucket, int32_t month, int32_t day, struct tf_fault *f)
+{
+	return note_access(s->catalog.db, bucket, month, day, f);
+}
+
+/* The connection of a read-only store that notes what was read; NULL where it may not write. */
+static struct meter_catalog *
+notes_of(struct meter_store *s)
+{
+	if (s->notes || s->no_notes)
+		return s->notes;
+	struct meter_catalog *c = tf_calloc(1, sizeof *c);
+	char *path = meter_store_path(s, "meter.db");
+	if (c && path && meter_catalog_open(s->os, path, false, c, NULL) == TF_OK)
+		s->notes = c;
+	else
+		tf_free(c);
+	tf_free(path);
+	s->no_notes = !s->notes;
+	return s->notes;
+}
+
 void
 meter_cold_opened(struct meter_store *s, uint32_t bucket, int32_t month)
 {
-	if (s->opened)
+	if (s->opened) {
 		s->opened(s->opened_ctx, bucket, month);
-	if (s->read_only)
 		return;
-	enum tf_err ignored = meter_cold_access(s, bucket, month, (int32_t)(tf_os_now(s->os) / TF_DAY), NULL);
+	}
+	struct meter_catalog *c = s->read_only ? notes_of(s) : &s->catalog;
+	if (!c)
+		return;
+	enum tf_err ignored = note_access(c->db, bucket, month, (int32_t)(tf_os_now(s->os) / TF_DAY), NULL);
 	(void)ignored;
 }
 

@@ -135,8 +135,10 @@ meter_sizes(struct meter_store *s, struct meter_sizes *out, struct tf_fault *f)
 	for (int i = 0; i < METER_TIER_COUNT; i++)
 		z.tier[i].oldest = TF_TIME_MAX;
 	z.aggregate.oldest = TF_TIME_MAX;
-	if (!s->read_only)
-		TF_TRY(tf_sql_checkpoint(s->catalog.db, f));
+	struct tf_fault why = {0};
+	enum tf_err e = s->read_only ? TF_OK : tf_sql_checkpoint(s->catalog.db, &why);
+	if (e && e != TF_BUSY) /* busy: a reader is at work, and the WAL stays as long as it is */
+		return tf_fault(f, e, "%s", why.text);
 	TF_TRY(read_blocks(s, &z, f));
 	TF_TRY(read_aggregates(s, &z, f));
 	TF_TRY(dir_bytes(s, "", &z.disk_bytes, f));

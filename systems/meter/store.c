@@ -178,10 +178,24 @@ meter_store_close(struct meter_store **store)
 	tf_free(s->user_lake);
 	meter_ingest_release(&s->ingest);
 	meter_catalog_close(&s->catalog);
+	if (s->notes)
+		meter_catalog_close(s->notes);
+	tf_free(s->notes);
 	tf_log_close(&s->log);
 	tf_free(s->dir);
 	tf_free(s);
 	*store = NULL;
+}
+
+enum tf_err
+meter_store_behind(struct meter_store *s, bool *out, struct tf_fault *f)
+{
+	uint64_t applied;
+	TF_TRY(published(s, &applied, f));
+	TF_TRY(open_log(s, f));
+	*out = tf_log_end(s->log, 0) > applied;
+	tf_log_close(&s->log);
+	return TF_OK;
 }
 
 static enum tf_err

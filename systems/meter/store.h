@@ -34,9 +34,12 @@ struct meter_store {
 	pthread_mutex_t *lock;         /* NULL, or held by publish: who uses the catalog beside it holds it too */
 	struct meter_counts published; /* what publish did since open */
 	uint64_t quarantined;          /* records put aside since open */
-	/* A read-only store's: told of each cold month that is read, instead of the table access. May be NULL. */
+	/* A read-only store's: told of each cold month that is read, instead of the table access. NULL: a connection of
+	 * its own, opened at the first such month, notes it there. */
 	void (*opened)(void *ctx, uint32_t bucket, int32_t month);
 	void *opened_ctx;
+	struct meter_catalog *notes;
+	bool no_notes; /* it cannot be opened */
 	uint64_t opened_bytes[METER_TIER_COUNT], opened_blocks[METER_TIER_COUNT];
 };
 
@@ -52,6 +55,9 @@ struct meter_store_options {
 enum tf_err meter_store_open(struct tf_os *os, const char *dir, const struct meter_store_options *o,
 			     struct meter_store **out, struct tf_fault *f) TF_MUST_USE;
 void meter_store_close(struct meter_store **s);
+/* Of a read-only store: does the log hold readings that are not published? A crash leaves some, and so does a writer at
+ * work. */
+enum tf_err meter_store_behind(struct meter_store *s, bool *out, struct tf_fault *f) TF_MUST_USE;
 /* DIR/rest; the caller frees with tf_free. NULL when memory is out. */
 char *meter_store_path(const struct meter_store *s, const char *rest);
 

@@ -254,19 +254,6 @@ check_all(struct check *c, struct tf_fault *f)
 	return check_aggregates(c, f);
 }
 
-/* Changes with each commit of another process. */
-static enum tf_err
-data_version(struct meter_store *s, int64_t *out, struct tf_fault *f)
-{
-	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(s->catalog.db, "PRAGMA data_version", &q, f));
-	enum tf_err e = tf_stmt_step(q, f);
-	if (!e)
-		*out = tf_stmt_get_i64(q, 0);
-	tf_stmt_free(&q);
-	return e;
-}
-
 /* With the sums made again in temporary tables. */
 static enum tf_err
 check_with_tables(struct check *c, struct tf_fault *f)
@@ -293,14 +280,14 @@ check_beside_writer(struct check *c, struct tf_fault *f)
 	struct tf_sql *db = c->s->catalog.db;
 	int64_t before = 0, after = 0;
 	TF_TRY(tf_sql_exec(db, "PRAGMA query_only=OFF", f)); /* for temporary tables */
-	enum tf_err e = data_version(c->s, &before, f);
+	enum tf_err e = tf_sql_data_version(db, &before, f);
 	if (!e)
 		e = tf_sql_exec(db, "BEGIN", f);
 	if (!e)
 		e = check_with_tables(c, f);
 	tf_sql_rollback(db);
 	if (!e)
-		e = data_version(c->s, &after, f);
+		e = tf_sql_data_version(db, &after, f);
 	if (!e)
 		e = tf_sql_exec(db, "PRAGMA query_only=ON", f);
 	if (!e && c->r->findings && before != after)
