@@ -45,7 +45,7 @@ struct tf_decision {
 	uint32_t effect_count;
 };
 
-/* XXH3-128 of a request: its query and body. */
+/* XXH3-128 of a request: its body, seeded with what else makes it (a query, a path). */
 void tf_decision_hash(struct tf_str query, struct tf_str body, uint8_t out[static TF_IDEM_HASH_BYTES]);
 /* Appended to b, whose error tells whether memory sufficed. */
 void tf_decision_put(struct tf_buf *b, const struct tf_decision *d);

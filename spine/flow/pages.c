@@ -191,9 +191,9 @@ tf_pages_open(struct tf_os *os, const char *dir, const struct tf_pages_options *
 	p->check = tf_calloc(p->page_max + 1, sizeof *p->check);
 	p->side = tf_calloc(p->page_max + 1, 1);
 	enum tf_err e = p->page && p->marked && p->check && p->side ? TF_OK : no_memory(f);
-	if (!e && (size_t)snprintf(p->dir, sizeof p->dir, "%s", dir) >= sizeof p->dir)
+	if (!e && dir && (size_t)snprintf(p->dir, sizeof p->dir, "%s", dir) >= sizeof p->dir)
 		e = tf_fault(f, TF_INVALID, "path too long: '%s'", dir);
-	if (!e)
+	if (!e && dir)
 		e = open_files(p, f);
 	if (e) {
 		tf_pages_close(&p);
@@ -292,6 +292,7 @@ tf_pages_add(struct tf_pages *p)
 enum tf_err
 tf_pages_stage(struct tf_pages *p, uint64_t next, struct tf_fault *f)
 {
+	TF_ASSERT(p->file);
 	drop_copies(p);
 	p->copies = tf_malloc((size_t)p->marked_count * TF_PAGE_BYTES + 1);
 	p->copied = tf_malloc((p->marked_count + 1) * sizeof *p->copied);

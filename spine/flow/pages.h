@@ -20,7 +20,8 @@ struct tf_pages_options {
 	uint64_t slots_max;
 };
 
-/* Reads the last snapshot, when there is one; TF_CORRUPT names file and byte. Creates the directory. */
+/* Reads the last snapshot, when there is one; TF_CORRUPT names file and byte. Creates the directory.
+ * dir NULL: only in memory, never staged. */
 enum tf_err tf_pages_open(struct tf_os *os, const char *dir, const struct tf_pages_options *o, struct tf_pages **out,
 			  struct tf_fault *f) TF_MUST_USE;
 void tf_pages_close(struct tf_pages **pages);

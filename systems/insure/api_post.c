@@ -1,0 +1,247 @@
+/* Requests that change something: key, body, decision; answered after the group commit, from the decision's record. */
+#include <inttypes.h>
+#include <stdio.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "api.h"
+#include "base/mem.h"
+#include "in_purchase.h"
+
+#define NOT_TOLD UINT64_MAX
+
+#define INSURE_RECORD_MAX 4096 /* what a body and a key can become at most: names and texts are bounded */
+
+/* A decision on its way to the disk. */
+struct insure_post {
+	struct insure_post *next;
+	struct tf_exchange *x;
+	uint64_t offset; /* NOT_TOLD until it is synced */
+	size_t at, n;    /* its record in the API's records */
+};
+
+/* The stored answer: first and every later time by this function, from the same bytes. */
+static void
+reply_stored(struct tf_exchange *x, const struct tf_stored_reply *r, uint64_t offset)
+{
+	char type[64], name[64], text[24];
+	for (uint32_t i = 0; i < r->header_count; i++) {
+		snprintf(name, sizeof name, "%.*s", TF_FMT(r->headers[i].name));
+		tf_reply_header(x, name, r->headers[i].value);
+	}
+	snprintf(text, sizeof text, "%" PRIu64, offset);
+	tf_reply_header(x, "Tenfold-Offset", tf_str(text));
+	snprintf(type, sizeof type, "%.*s", TF_FMT(r->type));
+	tf_reply(x, (int)r->status, type, r->body);
+}
+
+void
+insure_api_told(void *token, uint64_t offset)
+{
+	((struct insure_post *)token)->offset = offset;
+}
+
+void
+insure_api_answer(struct insure_api *a)
+{
+	struct insure_post *p;
+	while ((p = a->posts)) {
+		struct tf_fault f = {0};
+		struct tf_decision d;
+		a->posts = p->next;
+		TF_ASSERT(p->offset != NOT_TOLD);
+		if (tf_decision_get(tf_str_n(a->records.p + p->at, p->n), &d, &f))
+			tf_reply_fault(p->x, &f, NULL);
+		else
+			reply_stored(p->x, &d.reply, p->offset);
+		tf_free(p);
+	}
+	a->posts_end = &a->posts;
+	tf_buf_reset(&a->records);
+}
+
+void
+insure_api_fail(struct insure_api *a, const struct tf_fault *why)
+{
+	struct insure_post *p;
+	while ((p = a->posts)) {
+		a->posts = p->next;
+		tf_reply_fault(p->x, why, NULL);
+		tf_free(p);
+	}
+	a->posts_end = &a->posts;
+	for (uint32_t i = 0; i < a->parked_count; i++)
+		tf_reply_fault(a->parked[i].x, why, NULL);
+	a->parked_count = 0;
+}
+
+static bool
+bad_key(struct tf_exchange *x, const char *code, const char *text)
+{
+	insure_api_problem(x, 400, code, text, "Idempotency-Key");
+	return false;
+}
+
+static bool
+take_key(struct tf_exchange *x, struct tf_str *out)
+{
+	struct tf_str key = tf_exchange_header(x, "idempotency-key");
+	if (!key.p)
+		return bad_key(x, "IDEMPOTENCY_KEY_MISSING", "an Idempotency-Key is required here");
+	if (!key.n || key.n > TF_IDEM_KEY_MAX || tf_http_repeated(tf_exchange_request(x), "idempotency-key"))
+		return bad_key(x, "IDEMPOTENCY_KEY_INVALID", "one Idempotency-Key of 1 to 255 bytes is wanted");
+	for (size_t i = 0; i < key.n; i++)
+		if (key.p[i] <= ' ' || key.p[i] >= 127)
+			return bad_key(x, "IDEMPOTENCY_KEY_INVALID",
+				       "the key has a character that is not visible ASCII");
+	*out = key;
+	return true;
+}
+
+static bool
+is_json(struct tf_exchange *x)
+{
+	struct tf_str type = tf_exchange_header(x, "content-type"), head = type;
+	if (type.n && tf_str_cut(&type, ';', &head) && tf_str_eq_nocase(tf_str_trim(head), TF_STR("application/json")))
+		return true;
+	insure_api_problem(x, 415, "UNSUPPORTED", "the body must be application/json", "Content-Type");
+	return false;
+}
+
+/* What the key says: true when the request is new. */
+static bool
+ask(struct insure_api *a, struct tf_exchange *x, const struct insure_command *c)
+{
+	struct tf_fault f = {0};
+	struct tf_idem_answer answer;
+	if (tf_idem_ask(a->store->keys, &c->name, c->hash, &answer, &f)) {
+		tf_reply_fault(x, &f, "Idempotency-Key");
+		return false;
+	}
+	if (answer.state == TF_IDEM_NEW)
+		return true;
+	tf_metric_add(a->metrics, INSURE_M_KEYED,
+		      answer.state == TF_IDEM_DONE   ? 0
+		      : answer.state == TF_IDEM_BUSY ? 1
+						     : 2,
+		      1);
+	if (answer.state == TF_IDEM_DONE) {
+		reply_stored(x, &answer.decision.reply, answer.offset);
+	} else if (answer.state == TF_IDEM_BUSY) {
+		tf_reply_header(x, "Retry-After", TF_STR("1"));
+		insure_api_problem(x, 409, "IDEMPOTENCY_KEY_IN_USE", "the request with this key is being worked on",
+				   "Idempotency-Key");
+	} else {
+		insure_api_problem(x, 422, "IDEMPOTENCY_KEY_REUSED", "this key was used with another request",
+				   "Idempotency-Key");
+	}
+	return false;
+}
+
+static void
+refuse(struct insure_api *a, struct tf_exchange *x, const struct insure_command *c, const struct tf_fault *f)
+{
+	if (f->code != TF_CONFLICT || !c->reject) {
+		tf_reply_fault(x, f, NULL);
+		return;
+	}
+	tf_metric_add(a->metrics, INSURE_M_REJECTED, 1, 1);
+	insure_api_problem(x, c->reject == INSURE_POLICY_UNKNOWN ? 404 : 422, insure_reject_code(c->reject), f->text,
+			   insure_reject_field(c->reject));
+}
+
+/* Memory for the answer is there before it is decided: what is in the log must be answered. */
+static struct insure_post *
+post_new(struct insure_api *a, struct tf_exchange *x)
+{
+	struct insure_post *p = tf_malloc(sizeof *p);
+	if (!p || !tf_buf_room(&a->records, INSURE_RECORD_MAX)) {
+		tf_free(p);
+		return NULL;
+	}
+	*p = (struct insure_post){.x = x, .offset = NOT_TOLD, .at = a->records.n};
+	return p;
+}
+
+static void
+submit(struct insure_api *a, struct tf_exchange *x, struct insure_command *c)
+{
+	struct tf_fault f = {0};
+	uint64_t offset;
+	struct insure_post *p = post_new(a, x);
+	enum tf_err e = p ? insure_store_submit(a->store, c, p, &offset, &f) : TF_NO_MEMORY;
+	if (e) {
+		if (!p)
+			tf_fault(&f, e, "out of memory");
+		refuse(a, x, c, &f);
+		tf_free(p);
+		return;
+	}
+	struct tf_str record = tf_buf_view(&a->store->record);
+	TF_ASSERT(record.n <= INSURE_RECORD_MAX);
+	tf_buf_str(&a->records, record);
+	p->n = record.n;
+	*a->posts_end = p;
+	a->posts_end = &p->next;
+	tf_metric_add(a->metrics, INSURE_M_DECISIONS, 0, 1);
+}
+
+/* Everything a state-changing request has in common. False: it is answered. */
+static bool
+begin(struct insure_api *a, struct tf_exchange *x, const char *route, struct insure_command *c)
+{
+	struct tf_str partner, key;
+	if (!insure_api_admit(a, x, &partner) || !take_key(x, &key) || !is_json(x))
+		return false;
+	c->keyed = c->traced = true;
+	c->trace = *tf_exchange_trace(x);
+	c->name = (struct tf_idem_name){partner, TF_STR("POST"), tf_str(route), key};
+	c->purchase.partner = XXH3_64bits(partner.p, partner.n);
+	/* The path's parameters belong to the request as its body does. */
+	tf_decision_hash(tf_exchange_request(x)->path, tf_exchange_body(x), c->hash);
+	tf_arena_reset(&a->arena);
+	return ask(a, x, c);
+}
+
+static void
+bad_body(struct insure_api *a, struct tf_exchange *x, const struct tf_fault *f, const char *field)
+{
+	tf_metric_add(a->metrics, INSURE_M_REJECTED, 0, 1);
+	tf_reply_fault(x, f, field[0] ? field : NULL);
+}
+
+void
+insure_api_post_policy(void *ctx, struct tf_exchange *x)
+{
+	struct insure_api *a = ctx;
+	struct tf_fault f = {0};
+	char field[INSURE_FIELD_MAX];
+	struct insure_command c = {.type = INSURE_DO_PURCHASE};
+	if (!begin(a, x, "/insure/v1/policies", &c))
+		return;
+	uint64_t partner = c.purchase.partner;
+	if (insure_in_purchase(tf_exchange_body(x), &a->arena, &c.purchase, field, &f)) {
+		bad_body(a, x, &f, field);
+		return;
+	}
+	c.purchase.partner = partner;
+	submit(a, x, &c);
+}
+
+void
+insure_api_post_cancel(void *ctx, struct tf_exchange *x)
+{
+	struct insure_api *a = ctx;
+	struct tf_fault f = {0};
+	char field[INSURE_FIELD_MAX];
+	struct insure_command c = {.type = INSURE_DO_CANCEL};
+	if (!begin(a, x, "/insure/v1/policies/{number}/cancellation", &c))
+		return;
+	if (insure_in_cancel(tf_exchange_body(x), &a->arena, &c.cancel, field, &f)) {
+		bad_body(a, x, &f, field);
+		return;
+	}
+	if (!insure_number_parse(tf_exchange_param(x, 0), &c.cancel.policy))
+		c.cancel.policy = UINT64_MAX; /* no policy has it: the core says so */
+	submit(a, x, &c);
+}
