@@ -125,6 +125,12 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	tf_zone_free(&zone);
 	if (code > 2)
 		return code;
+	if (r.rounded)
+		fprintf(stderr,
+			"tenfold meter: %" PRIu64
+			" values have more decimals than a whole Wh has and were rounded; files "
+			"in kWh that do not say so want --unit kWh\n",
+			r.rounded);
 	print(&a, &r, (double)(tf_os_ticks(cli->os) - begun) / 1e6);
 	return meter_cli_finish(code ? code : r.quarantined ? 1 : 0);
 }

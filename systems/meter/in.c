@@ -225,6 +225,12 @@ meter_in_finish(struct meter_in *in, struct tf_fault *f)
 	return e;
 }
 
+uint64_t
+meter_in_rounded(const struct meter_in *in)
+{
+	return in->c.rounded;
+}
+
 uint32_t
 meter_in_step(const struct meter_in *in)
 {

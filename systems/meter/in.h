@@ -52,6 +52,8 @@ enum tf_err meter_in_new(const struct meter_in_options *o, const struct meter_si
 enum tf_err meter_in_feed(struct meter_in *in, struct tf_str bytes, struct tf_fault *f) TF_MUST_USE;
 /* End of the source: an unfinished record is bad (rule "truncated"). */
 enum tf_err meter_in_finish(struct meter_in *in, struct tf_fault *f) TF_MUST_USE;
+/* Values of CSVs so far that were rounded to whole Wh (or another unit's step): a file of kWh that does not say so. */
+uint64_t meter_in_rounded(const struct meter_in *in);
 /* The interval in seconds that the source's rows showed where nothing said it; 0: none, or not the same everywhere. */
 uint32_t meter_in_step(const struct meter_in *in);
 /* What it was recognised as: "nem12", "csv-wide", "csv-long", ...; "" while unknown. */

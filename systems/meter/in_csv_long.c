@@ -407,7 +407,7 @@ read_value(struct in_csv *csv, const struct in_line *line, int8_t exponent, stru
 		row->value = METER_ABSENT;
 		return TF_OK;
 	}
-	enum in_number number = in_decimal(value, csv->dot, exponent, &row->value);
+	enum in_number number = in_cell(csv->c, value, csv->dot, exponent, &row->value);
 	*out_bad = number != IN_NUMBER_OK;
 	if (*out_bad)
 		return in_csv_bad(csv, line, l->at[IN_CSV_VALUE], number == IN_NUMBER_RANGE ? IN_VALUE_RANGE : IN_VALUE,

@@ -331,7 +331,7 @@ read_cells_slowly(struct in_csv *csv, const struct in_line *line, int64_t *row, 
 		row[i] = METER_ABSENT;
 		if (in_csv_absent(cell) || w->column[i].skip)
 			continue;
-		enum in_number number = in_decimal(cell, csv->dot, w->column[i].exponent, &row[i]);
+		enum in_number number = in_cell(csv->c, cell, csv->dot, w->column[i].exponent, &row[i]);
 		if (number == IN_NUMBER_OK)
 			continue;
 		TF_TRY(in_csv_bad(csv, line, i + 2, number == IN_NUMBER_RANGE ? IN_VALUE_RANGE : IN_VALUE, f,
@@ -354,7 +354,7 @@ read_cells(const struct in_csv *csv, const char *p, const char *end, int64_t *ro
 		struct tf_str cell = tf_str_n(p, (size_t)((sep ? sep : end) - p));
 		if (in_csv_absent(cell))
 			row[i] = METER_ABSENT;
-		else if (in_decimal(cell, csv->dot, w->column[i].exponent, &row[i]) != IN_NUMBER_OK)
+		else if (in_cell(csv->c, cell, csv->dot, w->column[i].exponent, &row[i]) != IN_NUMBER_OK)
 			return false;
 		i++;
 		if (!sep)
@@ -384,8 +384,11 @@ in_csv_wide_row(struct in_csv *csv, const struct in_line *line, struct tf_fault 
 	}
 	tf_time start;
 	TF_TRY(in_csv_time(csv, line, 1, time, w->last, &start, &bad, f));
-	if (!bad && (quoted || !sep || !read_cells(csv, sep + 1, text.p + text.n, row)))
+	uint64_t rounded = csv->c->rounded;
+	if (!bad && (quoted || !sep || !read_cells(csv, sep + 1, text.p + text.n, row))) {
+		csv->c->rounded = rounded; /* the cells before are read again */
 		TF_TRY(read_cells_slowly(csv, line, row, &bad, f));
+	}
 	if (bad)
 		return TF_OK;
 	w->last = start;

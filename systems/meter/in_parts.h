@@ -23,6 +23,7 @@ struct in_ctx {
 	struct meter_sink sink;
 	struct tf_str member; /* inside a zip */
 	struct tf_str base;   /* base name of the file or member, without .gz .csv ...: the default meter */
+	uint64_t rounded;     /* values of a CSV that are finer than a step of Wh */
 	uint32_t step_s;      /* the interval that rows showed; 0: none yet */
 	bool steps_differ;
 };
@@ -123,6 +124,9 @@ void in_unpack_free(struct in_unpack **u);
  * is read; dot is '.' or ',' (then both are taken). */
 enum in_number { IN_NUMBER_OK, IN_NUMBER_EMPTY, IN_NUMBER_BAD, IN_NUMBER_RANGE };
 enum in_number in_decimal(struct tf_str s, char dot, int exponent, int64_t *out) TF_MUST_USE;
+
+/* in_decimal for a CSV's cell; counts in c->rounded. */
+enum in_number in_cell(struct in_ctx *c, struct tf_str s, char dot, int exponent, int64_t *out) TF_MUST_USE;
 
 /* "kWh" -> METER_WH and 3, any letter case; false when unknown. */
 bool in_unit(struct tf_str s, enum meter_unit *out_unit, int8_t *out_exponent);

@@ -176,6 +176,17 @@ in_decimal(struct tf_str s, char dot, int exponent, int64_t *out)
 	return IN_NUMBER_OK;
 }
 
+enum in_number
+in_cell(struct in_ctx *c, struct tf_str s, char dot, int exponent, int64_t *out)
+{
+	enum in_number number = in_decimal(s, dot, exponent, out);
+	int64_t fine;
+	bool fraction = s.n && (memchr(s.p, '.', s.n) || memchr(s.p, dot, s.n));
+	if (number == IN_NUMBER_OK && exponent == 0 && fraction && in_decimal(s, dot, 6, &fine) == IN_NUMBER_OK)
+		c->rounded += fine % 1000000 != 0;
+	return number;
+}
+
 static const struct {
 	const char *name;
 	enum meter_unit unit;

@@ -235,6 +235,8 @@ load_file(struct loader *l, struct tf_file *file, const char *path, struct meter
 	}
 	struct meter_counts before = s->published;
 	e = load_open_file(l, file, path, f);
+	if (!e)
+		result->rounded += meter_in_rounded(l->in);
 	loader_close(l);
 	if (e)
 		return e;

@@ -17,7 +17,8 @@ struct meter_load_result {
 	uint64_t files;
 	struct meter_counts counts;
 	uint64_t quarantined;
-	char format[16]; /* of the last source: "nem12", "csv-wide", ... */
+	uint64_t rounded; /* values of CSVs that are finer than a Wh; not known of a file delivered before */
+	char format[16];  /* of the last source: "nem12", "csv-wide", ... */
 };
 
 /* Loads one file; what it did is added to *result once it is published and so visible to every reader. A file that was
