@@ -38,7 +38,7 @@ struct tf_jwt_rules {
 	tf_dur skew;            /* between clocks, 0 to TF_JWT_SKEW_MAX */
 	tf_dur life_max;        /* refused when exp is later than this from now; 0: 24 h */
 	bool access;            /* an access token: sub, client_id, iat and jti must be there (RFC 9068 section 2.2) */
-	bool asked;  /* the issuer itself was asked for these claims (introspection): iss may be absent */
+	bool asked;             /* the issuer itself was asked for these claims (introspection): iss may be absent */
 };
 
 /* What a believed token says. Absent strings have p NULL. */
