@@ -1,7 +1,8 @@
 /* Prints what the parsers take from files, for comparison with other programs:
  *   in_dump [-z ZONE] [-e EXPONENT] [-c CHUNK] [-q] FILE...
- * "sum meter channel unit count total" per channel (absent values not counted), "bad line field rule text" per bad
- * record; -q leaves those out and prints throughput instead. Exit 1 where a file cannot be read. */
+ * "sum meter channel unit count total when actual" per channel (absent values not counted; when: the sum of value times
+ * start in minutes, modulo 2^64, so that a value at a wrong time shows; actual: those of quality A), "bad line field
+ * rule text" per bad record; -q leaves those out and prints throughput instead. Exit 1 where a file cannot be read. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 struct sum {
 	char meter[METER_METER_MAX + 1], channel[METER_CHANNEL_MAX + 1];
 	enum meter_unit unit;
-	uint64_t count;
+	uint64_t count, when, actual;
 	__int128 total;
 };
 
@@ -63,6 +64,9 @@ on_run(void *ctx, const struct meter_run *r, struct tf_fault *f)
 		if (r->values[i] != METER_ABSENT) {
 			s->count++;
 			s->total += r->values[i];
+			s->actual += r->quality[r->quality_count > 1 ? i : 0].kind == 'A';
+			int64_t minute = (r->start / TF_SEC + (int64_t)i * r->interval_s) / 60;
+			s->when += (uint64_t)r->values[i] * (uint64_t)minute;
 		}
 	return TF_OK;
 }
@@ -130,8 +134,9 @@ print_sums(const struct dump *d)
 	};
 	for (size_t i = 0; i < d->count; i++) {
 		const struct sum *s = &d->sums[i];
-		printf("sum %s %s %s %llu %lld\n", s->meter, s->channel, units[s->unit], (unsigned long long)s->count,
-		       (long long)s->total);
+		printf("sum %s %s %s %llu %lld %llu %llu\n", s->meter, s->channel, units[s->unit],
+		       (unsigned long long)s->count, (long long)s->total, (unsigned long long)s->when,
+		       (unsigned long long)s->actual);
 	}
 }
 
