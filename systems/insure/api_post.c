@@ -102,7 +102,8 @@ static bool
 is_json(struct tf_exchange *x)
 {
 	struct tf_str type = tf_exchange_header(x, "content-type"), head = type;
-	if (type.n && tf_str_cut(&type, ';', &head) && tf_str_eq_nocase(tf_str_trim(head), TF_STR("application/json")))
+	bool once = type.n && !tf_http_repeated(tf_exchange_request(x), "content-type");
+	if (once && tf_str_cut(&type, ';', &head) && tf_str_eq_nocase(tf_str_trim(head), TF_STR("application/json")))
 		return true;
 	insure_api_problem(x, 415, "UNSUPPORTED", "the body must be application/json", "Content-Type");
 	return false;
