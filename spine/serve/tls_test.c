@@ -295,6 +295,11 @@ a_revoked_certificate_does_not_resume(void **state)
 		e = meet(s, NULL, NULL, versions[i], session);
 		assert_int_not_equal(e.result, TF_OK);
 		part(&e);
+		/* With its new certificate it gets a full handshake. */
+		e = meet(s, &s->deep, s->between.x, versions[i], session);
+		OK(e.result);
+		assert_false(tf_tls_resumed(e.server));
+		part(&e);
 		SSL_SESSION_free(session);
 		stage_revoke(s, NULL, 0);
 		OK(tf_tls_reload(s->tls, NULL));
