@@ -29,6 +29,7 @@ enum tf_dialect {
 struct tf_schemas_options {
 	enum tf_dialect dialect; /* of documents that do not say by $schema */
 	bool formats;            /* `format` is checked, those known (schema_format.c) */
+	const char *lifts;       /* a member whose schema says this keyword is true is not required: "readOnly" */
 	uint32_t nodes_max;      /* 0: 100,000 compiled schemas */
 	size_t memory_max;       /* 0: 256 MiB */
 	/* Gives the document of an absolute URI (without fragment), which must outlive the set. NULL or false: there is

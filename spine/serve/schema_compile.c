@@ -385,11 +385,9 @@ compile(struct tf_schemas *s, const struct schema_task *t, struct tf_fault *f)
 }
 
 enum tf_err
-tf_schemas_compile(struct tf_schemas *s, struct tf_str ref, const struct tf_schema **out, struct tf_fault *f)
+schema_compile_spot(struct tf_schemas *s, struct schema_spot spot, const struct tf_schema **out, struct tf_fault *f)
 {
-	struct schema_spot spot;
 	const struct tf_schema *schema;
-	TF_TRY(schema_resolve(s, NULL, ref, &spot, NULL, f));
 	TF_TRY(schema_index(s, spot.node, spot.resource, spot.place, f));
 	schema_spot(s, spot.node, &spot);
 	TF_TRY(schema_at(s, spot, NULL, NULL, &schema, f));
@@ -401,4 +399,12 @@ tf_schemas_compile(struct tf_schemas *s, struct tf_str ref, const struct tf_sche
 	TF_TRY(schema_graph(s, f));
 	*out = schema;
 	return TF_OK;
+}
+
+enum tf_err
+tf_schemas_compile(struct tf_schemas *s, struct tf_str ref, const struct tf_schema **out, struct tf_fault *f)
+{
+	struct schema_spot spot;
+	TF_TRY(schema_resolve(s, NULL, ref, &spot, NULL, f));
+	return schema_compile_spot(s, spot, out, f);
 }

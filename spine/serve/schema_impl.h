@@ -223,6 +223,10 @@ bool schema_meta(struct tf_str uri, struct tf_str *out);
 
 /* schema_compile.c */
 
+/* Compiles what stands at a spot. */
+enum tf_err schema_compile_spot(struct tf_schemas *s, struct schema_spot spot, const struct tf_schema **out,
+				struct tf_fault *f) TF_MUST_USE;
+
 struct schema_build {
 	struct tf_schemas *s;
 	struct tf_schema *schema;

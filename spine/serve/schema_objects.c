@@ -64,6 +64,24 @@ names_of(struct schema_build *b, const struct tf_json *list, const char *keyword
 	return TF_OK;
 }
 
+/* A property that is not required in the direction the set is for: readOnly in a request. */
+static bool
+lifted(const struct schema_build *b, const struct tf_json *property)
+{
+	const char *lifts = b->s->o.lifts;
+	for (int i = 0; lifts && property && i < 8; i++) {
+		const struct tf_json *flag = tf_json_get(property, lifts), *ref = tf_json_get(property, "$ref");
+		struct schema_spot spot;
+		if (flag && flag->truth)
+			return true;
+		if (!tf_json_is(ref, TF_JSON_STRING) ||
+		    schema_resolve(b->s, b->spot.resource, ref->text, &spot, NULL, NULL))
+			return false;
+		property = spot.node;
+	}
+	return false;
+}
+
 static enum tf_err
 take_table(struct schema_build *b, bool asserts, struct schema_objects *o)
 {
@@ -88,7 +106,7 @@ take_table(struct schema_build *b, bool asserts, struct schema_objects *o)
 	uint32_t kept = 0;
 	for (uint32_t i = 0; required && i < required->count; i++) {
 		struct schema_property *p = place(o, o->required[i]);
-		if (p->required >= 0)
+		if (p->required >= 0 || lifted(b, tf_json_get_n(properties, p->name)))
 			continue;
 		p->required = (int32_t)kept;
 		o->required[kept++] = p->name;
