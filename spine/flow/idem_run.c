@@ -108,7 +108,7 @@ static enum tf_err
 read_header(struct idem_run *r, struct idem_run_header *h, struct tf_fault *f)
 {
 	TF_TRY(tf_file_read_exact(r->file, h, sizeof *h, 0, f));
-	if (memcmp(h->magic, IDEM_RUN_MAGIC, sizeof h->magic))
+	if (memcmp(h->magic, IDEM_RUN_MAGIC, sizeof h->magic) != 0)
 		return corrupt(r, 0, "this is no run of keys", f);
 	if (h->version != IDEM_RUN_VERSION)
 		return tf_fault(f, TF_UNSUPPORTED, "'%s' has version %" PRIu32, r->path, h->version);
