@@ -63,6 +63,9 @@ echo(void *ctx, struct tf_exchange *x)
 	put_or_none(&b, "host", tf_exchange_request(x)->host);
 	put_or_none(&b, "x", tf_exchange_header(x, "x"));
 	put_or_none(&b, "trace", tf_str(tf_trace_format(tf_exchange_trace(x), trace)));
+	const struct tf_certificate *certificate = tf_exchange_certificate(x);
+	if (certificate)
+		put_or_none(&b, "certificate", tf_str(certificate->subject));
 	tf_reply_header(x, "X-More", TF_STR("1"));
 	text(x, tf_buf_view(&b));
 	tf_buf_release(&b);

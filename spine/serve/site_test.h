@@ -1,7 +1,7 @@
 /* A server of its own for each test of serve: it runs in a worker, with routes that do what a test wants to see. The
  * client is plain sockets with a time limit, so that a failing test ends.
  *
- * GET  /echo/{a}/{b}?q=&r=  what the handler was told: params, query, trace
+ * GET  /echo/{a}/{b}?q=&r=  what the handler was told: params, query, trace, the client's certificate
  * POST /body                the body back; 64 KiB at most
  * GET  /now                 answered in the loop
  * GET  /work                answered in a worker

@@ -32,6 +32,13 @@ tf_tls_conn_free(struct tf_tls_conn **conn)
 	*conn = NULL;
 }
 
+static bool
+came_without(void)
+{
+	unsigned long e = ERR_peek_error();
+	return ERR_GET_LIB(e) == ERR_LIB_SSL && ERR_GET_REASON(e) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
+}
+
 /* What a call that did not succeed means. */
 static enum tf_err
 unfinished(struct tf_tls_conn *c, int rc, unsigned *out_want, struct tf_fault *f, const char *what)
@@ -47,7 +54,7 @@ unfinished(struct tf_tls_conn *c, int rc, unsigned *out_want, struct tf_fault *f
 		return TF_END;
 	default:
 		c->broken = true;
-		return tls_fault(f, TF_IO, what);
+		return tls_fault(f, came_without() ? TF_DENIED : TF_IO, what);
 	}
 }
 

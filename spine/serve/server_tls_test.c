@@ -1,0 +1,324 @@
+/* The server over TLS: the same answers, and the client's certificate looked at before each request. */
+#include "site_test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "pki_test.h"
+
+#define DAY_S 86400L
+
+static char dir[64], certificate[96], key[96], ca[96], crl[96];
+static struct pki_pair root, own, partner;
+static struct tf_tls *tls;
+static struct site *site;
+
+static int
+make_pki(void **state)
+{
+	(void)state;
+	snprintf(dir, sizeof dir, "/tmp/server-tls-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(certificate, sizeof certificate, "%s/server.pem", dir);
+	snprintf(key, sizeof key, "%s/server.key", dir);
+	snprintf(ca, sizeof ca, "%s/ca.pem", dir);
+	snprintf(crl, sizeof crl, "%s/ca.crl", dir);
+	root = pki_make("root", PKI_CA, NULL, -DAY_S, DAY_S);
+	own = pki_make("server", PKI_SERVER, &root, -DAY_S, DAY_S);
+	partner = pki_make("partner", PKI_CLIENT, &root, -DAY_S, DAY_S);
+	pki_write(certificate, &own.x, 1, NULL);
+	pki_write(key, NULL, 0, own.key);
+	pki_write(ca, &root.x, 1, NULL);
+	return 0;
+}
+
+static int
+drop_pki(void **state)
+{
+	(void)state;
+	char command[128];
+	pki_free(&root);
+	pki_free(&own);
+	pki_free(&partner);
+	snprintf(command, sizeof command, "rm -r '%s'", dir);
+	return system(command);
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	pki_write_crl(crl, &root, NULL, 0, DAY_S);
+	struct tf_tls_options o = {
+		.certificate = certificate, .key = key, .clients = TF_TLS_CLIENTS_MUST, .client_ca = ca, .crl = crl};
+	OK(tf_tls_new(tf_os_real(), &o, &tls, NULL));
+	site = site_start((struct tf_server_options){.tls = tls, .head_timeout = TF_SEC / 2});
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	site_end(&site);
+	tf_tls_free(&tls);
+	return 0;
+}
+
+/* A client over TLS; what was received and not looked at stays in `in`. */
+struct secure {
+	struct client tcp;
+	SSL_CTX *ctx;
+	SSL *ssl;
+	struct tf_buf in;
+	int status;
+	struct tf_str body; /* in `in`, until the next */
+	size_t at;
+};
+
+static struct secure
+secure_dial(const struct pki_pair *with)
+{
+	struct secure s = {.tcp = site_dial(site), .ctx = SSL_CTX_new(TLS_client_method())};
+	if (with) {
+		assert_int_equal(SSL_CTX_use_certificate(s.ctx, with->x), 1);
+		assert_int_equal(SSL_CTX_use_PrivateKey(s.ctx, with->key), 1);
+	}
+	SSL_CTX_load_verify_locations(s.ctx, ca, NULL);
+	SSL_CTX_set_verify(s.ctx, SSL_VERIFY_PEER, NULL);
+	s.ssl = SSL_new(s.ctx);
+	SSL_set_fd(s.ssl, s.tcp.fd);
+	tf_buf_init(&s.in, 0);
+	assert_int_equal(SSL_connect(s.ssl), 1);
+	return s;
+}
+
+static void
+secure_close(struct secure *s)
+{
+	SSL_shutdown(s->ssl);
+	SSL_free(s->ssl);
+	SSL_CTX_free(s->ctx);
+	tf_buf_release(&s->in);
+	client_close(&s->tcp);
+}
+
+static void
+secure_say(struct secure *s, const char *text)
+{
+	assert_int_equal(SSL_write(s->ssl, text, (int)strlen(text)), strlen(text));
+}
+
+static bool
+more(struct secure *s)
+{
+	char bytes[16384];
+	int n = SSL_read(s->ssl, bytes, sizeof bytes);
+	if (n <= 0)
+		return false;
+	tf_buf_put(&s->in, bytes, (size_t)n);
+	return true;
+}
+
+/* An answer with a Content-Length. */
+static void
+secure_hear(struct secure *s)
+{
+	const char *end, *from;
+	while (!(end = memmem(s->in.p + s->at, s->in.n - s->at, "\r\n\r\n", 4)))
+		assert_true(more(s));
+	from = (const char *)s->in.p + s->at;
+	unsigned long long n = 0;
+	const char *length = memmem(from, (size_t)(end - from), "Content-Length: ", 16);
+	assert_int_equal(sscanf(from, "HTTP/1.1 %d", &s->status), 1);
+	if (length)
+		n = strtoull(length + 16, NULL, 10);
+	size_t body = (size_t)(end + 4 - (const char *)s->in.p);
+	while (s->in.n < body + n)
+		assert_true(more(s));
+	s->body = tf_str_n(s->in.p + body, n);
+	s->at = body + n;
+}
+
+static void
+a_connection_is_kept(void **state)
+{
+	(void)state;
+	struct secure s = secure_dial(&partner);
+	for (int i = 0; i < 3; i++) {
+		secure_say(&s, "GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+		secure_hear(&s);
+		assert_int_equal(s.status, 200);
+		assert_true(tf_str_eq(s.body, TF_STR("now")));
+	}
+	secure_say(&s, "GET /echo/1/2 HTTP/1.1\r\nHost: h\r\n\r\n");
+	secure_hear(&s);
+	assert_non_null(memmem(s.body.p, s.body.n, "CN=partner", 10));
+	secure_close(&s);
+}
+
+/* Many requests in one record, many records in one segment: TLS holds what the poller does not tell of. */
+static void
+pipelined_requests_are_all_answered(void **state)
+{
+	(void)state;
+	static const char one[] = "GET /now HTTP/1.1\r\nHost: h\r\nX: 0123456789012345678901234567890123456789\r\n\r\n";
+	enum { MANY = 900 };
+	struct secure s = secure_dial(&partner);
+	char *all = malloc(MANY * sizeof one);
+	size_t n = 0;
+	for (int i = 0; i < MANY; i++, n += sizeof one - 1)
+		memcpy(all + n, one, sizeof one);
+	assert_int_equal(SSL_write(s.ssl, all, (int)n), n);
+	for (int i = 0; i < MANY; i++) {
+		secure_hear(&s);
+		assert_int_equal(s.status, 200);
+	}
+	for (int i = 0; i < 50; i++)
+		secure_say(&s, one);
+	for (int i = 0; i < 50; i++) {
+		secure_hear(&s);
+		assert_int_equal(s.status, 200);
+	}
+	free(all);
+	secure_close(&s);
+}
+
+static void
+bodies_go_both_ways(void **state)
+{
+	(void)state;
+	enum { SIZE = 65536 };
+	struct secure s = secure_dial(&partner);
+	char *body = malloc(SIZE);
+	for (int i = 0; i < SIZE; i++)
+		body[i] = (char)('a' + i % 23);
+	secure_say(&s, "POST /body HTTP/1.1\r\nHost: h\r\nContent-Length: 65536\r\n\r\n");
+	for (int i = 0; i < SIZE; i += 4096)
+		assert_int_equal(SSL_write(s.ssl, body + i, 4096), 4096);
+	secure_hear(&s);
+	assert_int_equal(s.status, 200);
+	assert_int_equal(s.body.n, SIZE);
+	assert_memory_equal(s.body.p, body, SIZE);
+	free(body);
+	secure_say(&s, "GET /big?n=4 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	while (more(&s))
+		;
+	assert_int_equal(SSL_get_error(s.ssl, 0), SSL_ERROR_ZERO_RETURN);
+	assert_true(s.in.n - s.at > 4u << 20);
+	assert_memory_equal(s.in.p + s.in.n - 5, "0\r\n\r\n", 5);
+	secure_close(&s);
+}
+
+static void
+who_comes_without_or_in_the_clear_is_not_answered(void **state)
+{
+	(void)state;
+	struct client d = site_dial(site);
+	client_say(&d, "GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+	client_ended(&d);
+	client_close(&d);
+	struct secure s = secure_dial(NULL); /* TLS 1.3: the client learns of it at its first read */
+	secure_say(&s, "GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_false(more(&s));
+	secure_close(&s);
+	site_logged(site, "tls.refused", 1);
+	assert_int_equal(site->handled, 0);
+}
+
+static void
+a_silent_handshake_is_given_up(void **state)
+{
+	(void)state;
+	struct client d = site_dial(site);
+	client_ended(&d);
+	client_close(&d);
+}
+
+static void
+a_revoked_certificate_is_told_on_its_kept_connection(void **state)
+{
+	(void)state;
+	X509 *revoked[] = {partner.x};
+	struct secure s = secure_dial(&partner);
+	secure_say(&s, "GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+	secure_hear(&s);
+	assert_int_equal(s.status, 200);
+	pki_write_crl(crl, &root, revoked, 1, DAY_S);
+	tf_server_reload(site->server);
+	site_logged(site, "tls.reloaded", 1);
+	secure_say(&s, "GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+	secure_hear(&s);
+	assert_int_equal(s.status, 401);
+	assert_non_null(memmem(s.body.p, s.body.n, "revoked", 7));
+	assert_false(more(&s));
+	secure_close(&s);
+}
+
+static void
+files_that_do_not_fit_are_logged_and_left(void **state)
+{
+	(void)state;
+	struct secure s = secure_dial(&partner);
+	pki_write(key, NULL, 0, partner.key);
+	tf_server_reload(site->server);
+	site_logged(site, "tls.reload_failed", 1);
+	pki_write(key, NULL, 0, own.key);
+	secure_say(&s, "GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+	secure_hear(&s);
+	assert_int_equal(s.status, 200);
+	secure_close(&s);
+	s = secure_dial(&partner);
+	secure_close(&s);
+}
+
+/* Plain HTTP behind a terminator that tells whose certificate it saw. */
+static void
+a_forwarded_certificate_is_believed_from_a_terminator_only(void **state)
+{
+	(void)state;
+	unsigned char *der = NULL, base64[4096];
+	int n = i2d_X509(partner.x, &der);
+	int size = EVP_EncodeBlock(base64, der, n);
+	OPENSSL_free(der);
+	static const char *const terminators[] = {NULL, "127.0.0.2", "127.0.0.1", "10.0.0.1,127.0.0.1",
+						  "127.0.0.10,127.0.0.11"};
+	for (size_t i = 0; i < sizeof terminators / sizeof *terminators; i++) {
+		struct site *plain = site_start((struct tf_server_options){.terminators = terminators[i]});
+		char request[5000];
+		static const char *const forms[] = {":%.*s:", "%.*s", ":%.*s", ":=%.*s:", ": %.*s:"};
+		for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
+			struct client d = site_dial(plain);
+			char value[4200];
+			snprintf(value, sizeof value, forms[k], size, base64);
+			snprintf(request, sizeof request,
+				 "GET /echo/1/2 HTTP/1.1\r\nHost: h\r\nClient-Cert: %s\r\n\r\n", value);
+			client_say(&d, request);
+			client_hear(&d, false);
+			assert_int_equal(d.status, 200);
+			bool believed = strstr(client_text(&d), "CN=partner") != NULL;
+			assert_int_equal(believed, k == 0 && (i == 2 || i == 3));
+			client_close(&d);
+		}
+		site_end(&plain);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_connection_is_kept),
+		TEST(pipelined_requests_are_all_answered),
+		TEST(bodies_go_both_ways),
+		TEST(who_comes_without_or_in_the_clear_is_not_answered),
+		TEST(a_silent_handshake_is_given_up),
+		TEST(a_revoked_certificate_is_told_on_its_kept_connection),
+		TEST(files_that_do_not_fit_are_logged_and_left),
+		cmocka_unit_test(a_forwarded_certificate_is_believed_from_a_terminator_only),
+	};
+	return cmocka_run_group_tests(tests, make_pki, drop_pki);
+}
