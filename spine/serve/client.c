@@ -49,14 +49,13 @@ load(void)
 enum tf_err
 tf_client_check(struct tf_str url, struct tf_fault *f)
 {
-	struct tf_str rest = url;
 	for (size_t i = 0; i < url.n; i++)
 		if (url.p[i] <= ' ' || url.p[i] >= 127)
 			return tf_fault(f, TF_INVALID, "the URL has a character that is not visible ASCII");
 	bool tls = tf_str_starts(url, TF_STR("https://"));
 	if (!tls && !tf_str_starts(url, TF_STR("http://")))
 		return tf_fault(f, TF_INVALID, "'%.*s' is no http or https URL", TF_FMT(url));
-	rest = tf_str_n(url.p + (tls ? 8 : 7), url.n - (tls ? 8 : 7));
+	struct tf_str rest = tf_str_n(url.p + (tls ? 8 : 7), url.n - (tls ? 8 : 7));
 	size_t host = 0;
 	while (host < rest.n && !memchr("/?#", rest.p[host], 3))
 		host++;

@@ -41,6 +41,7 @@ bill(struct meter_store *s, struct meter_api_out *o, struct tf_fault *f)
 	tf_dur begun = tf_os_ticks(o->api->os);
 	struct bills b = {.o = o};
 	meter_bill_print_init(&b.p, METER_BILL_JSON, account.n > 0, o->api->tariff, options.month);
+	tf_sql_rollback(s->catalog.db); /* it begins a state of its own */
 	enum tf_err e = meter_bill_run(s, &options, on_bill, &b, &report, f);
 	if (!e && !o->gone) {
 		meter_bill_print_end(&b.p, &report, tf_os_ticks(o->api->os) - begun);

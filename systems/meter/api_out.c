@@ -33,8 +33,8 @@ meter_api_flush(struct meter_api_out *o, struct tf_fault *f)
 	return o->gone ? TF_END : TF_OK;
 }
 
-static bool
-file_vanished(enum tf_err e)
+bool
+meter_api_vanished(enum tf_err e)
 {
 	return e == TF_NOT_FOUND || e == TF_IO || e == TF_CORRUPT;
 }
@@ -68,11 +68,15 @@ meter_api_run(struct meter_api *a, struct tf_exchange *x, meter_api_query *query
 	struct tf_fault f = {0};
 	enum tf_err e = reader(a, tf_exchange_worker(x), &s, &f);
 	tf_buf_init(&o.b, 0);
-	for (int attempt = 0; !e && attempt < 2; attempt++) {
+	for (int attempt = 1; !e; attempt++) {
 		tf_buf_reset(&o.b);
 		o.json = tf_json_out(&o.b);
-		e = query(s, &o, &f);
-		if (attempt || o.begun || !file_vanished(e))
+		o.field = NULL;
+		e = tf_sql_exec(s->catalog.db, "BEGIN", &f);
+		if (!e)
+			e = query(s, &o, &f);
+		tf_sql_rollback(s->catalog.db);
+		if (!e || attempt == METER_API_ATTEMPTS || o.begun || !meter_api_vanished(e))
 			break;
 		e = TF_OK;
 	}

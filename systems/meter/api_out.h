@@ -16,10 +16,13 @@ struct meter_api_out {
 /* Asks the store and writes to out; an error before anything was sent becomes the answer. */
 typedef enum tf_err meter_api_query(struct meter_store *s, struct meter_api_out *out, struct tf_fault *f);
 
-/* Runs query on this worker's store and answers. A file that the writer removed between the look into the catalog and
- * the opening (TF_NOT_FOUND, TF_IO, TF_CORRUPT) is met by asking once more from the start, unless something was sent.
- */
+#define METER_API_ATTEMPTS 3
+
+/* Runs query on this worker's store, as of one state of the catalog, and answers. Where a file vanished below it, it is
+ * asked again from the start, unless something was sent. */
 void meter_api_run(struct meter_api *a, struct tf_exchange *x, meter_api_query *query);
+/* May this error mean that the writer removed a file between the look into the catalog and the opening? */
+bool meter_api_vanished(enum tf_err e);
 /* Sends what has been gathered when it is much. TF_END when nobody listens. */
 enum tf_err meter_api_flush(struct meter_api_out *out, struct tf_fault *f) TF_MUST_USE;
 /* A query parameter as a time in the query's or the server's zone; fallback when absent. */

@@ -2,13 +2,14 @@
 #include <inttypes.h>
 
 #include "api_out.h"
+#include "base/mem.h"
 #include "batch.h"
 #include "scan.h"
 
 struct reading {
 	struct meter_store *s;
 	struct meter_api_out *out;
-	bool json, any;
+	bool json;
 	tf_time from, to, next; /* next: behind the last one written of this channel */
 	struct tf_str only;
 	char channel[METER_CHANNEL_MAX + 1];
@@ -58,28 +59,70 @@ on_row(void *ctx, const struct meter_scan_row *row, struct tf_fault *f)
 	return TF_OK;
 }
 
-/* Where a file vanished under the reader, goes on behind the last reading that was written. */
+struct channel {
+	uint32_t sid;
+	enum meter_unit unit;
+	char name[METER_CHANNEL_MAX + 1];
+};
+
+/* Of one meter, in memory: a statement left open would hold the catalog's state while a slow client reads. */
+struct channels {
+	struct tf_str only;
+	struct channel *list;
+	size_t count, cap, all;
+};
+
 static enum tf_err
-on_channel(void *ctx, uint32_t sid, struct tf_str meter, struct tf_str channel, enum meter_unit unit,
-	   struct tf_fault *f)
+on_channel(void *ctx, uint32_t sid, struct tf_str meter, struct tf_str name, enum meter_unit unit, struct tf_fault *f)
 {
-	struct reading *r = ctx;
+	struct channels *c = ctx;
 	(void)meter;
-	r->any = true;
-	if (r->out->gone || (r->only.n && !tf_str_eq(r->only, channel)))
+	c->all++;
+	if (c->only.n && !tf_str_eq(c->only, name))
 		return TF_OK;
-	memcpy(r->channel, channel.p, channel.n);
-	r->channel[channel.n] = 0;
-	r->unit = unit;
-	r->next = r->from;
-	uint8_t rows[METER_BUCKET_ROWS] = {0};
-	rows[sid % METER_BUCKET_ROWS] = 1;
-	enum tf_err e = TF_NOT_FOUND;
-	for (int attempt = 0; attempt < 3 && e && e != TF_END; attempt++) {
-		struct meter_scan q = {.bucket = sid / METER_BUCKET_ROWS, .rows = rows, .from = r->next, .to = r->to};
-		e = meter_scan(r->s, &q, on_row, r, f);
+	if (c->count == c->cap) {
+		size_t cap = c->cap * 2 + 8;
+		struct channel *list = tf_realloc(c->list, cap * sizeof *list);
+		if (!list)
+			return tf_fault(f, TF_NO_MEMORY, "no memory for channels");
+		c->list = list;
+		c->cap = cap;
 	}
-	return e == TF_NOT_FOUND ? TF_CORRUPT : e;
+	struct channel *new = &c->list[c->count++];
+	*new = (struct channel){.sid = sid, .unit = unit};
+	memcpy(new->name, name.p, name.n);
+	return TF_OK;
+}
+
+/* Where a file vanished below the reader, goes on in a newer state, behind the last reading that was written. */
+static enum tf_err
+read_channel(struct reading *r, const struct channel *c, struct tf_fault *f)
+{
+	uint8_t rows[METER_BUCKET_ROWS] = {0};
+	rows[c->sid % METER_BUCKET_ROWS] = 1;
+	memcpy(r->channel, c->name, sizeof r->channel);
+	r->unit = c->unit;
+	r->next = r->from;
+	for (int attempt = 1;; attempt++) {
+		struct meter_scan q = {
+			.bucket = c->sid / METER_BUCKET_ROWS, .rows = rows, .from = r->next, .to = r->to};
+		enum tf_err e = meter_scan(r->s, &q, on_row, r, f);
+		if (!meter_api_vanished(e) || attempt == METER_API_ATTEMPTS)
+			return e == TF_NOT_FOUND ? TF_CORRUPT : e;
+		tf_sql_rollback(r->s->catalog.db);
+		TF_TRY(tf_sql_exec(r->s->catalog.db, "BEGIN", f));
+	}
+}
+
+static enum tf_err
+read_channels(struct reading *r, struct tf_str meter, struct tf_fault *f)
+{
+	struct channels c = {.only = r->only};
+	enum tf_err e = meter_channels(r->s, meter, on_channel, &c, f);
+	for (size_t i = 0; !e && i < c.count && !r->out->gone; i++)
+		e = read_channel(r, &c.list[i], f);
+	tf_free(c.list);
+	return e || c.all ? e : tf_fault(f, TF_NOT_FOUND, "no meter '%.*s'", TF_FMT(meter));
 }
 
 static enum tf_err
@@ -99,9 +142,7 @@ readings(struct meter_store *s, struct meter_api_out *o, struct tf_fault *f)
 	} else {
 		tf_buf_cstr(&o->b, "start,end,channel,value,unit,quality,version\n");
 	}
-	TF_TRY(meter_channels(s, meter, on_channel, &r, f));
-	if (!r.any)
-		return tf_fault(f, TF_NOT_FOUND, "no meter '%.*s'", TF_FMT(meter));
+	TF_TRY(read_channels(&r, meter, f));
 	if (r.json && !o->gone) {
 		tf_json_end_array(&o->json);
 		tf_json_end_object(&o->json);

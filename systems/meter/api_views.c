@@ -241,7 +241,7 @@ quarantine(struct meter_store *s, struct meter_api_out *o, struct tf_fault *f)
 			      "WHERE q.id>? AND (? OR q.state='held') ORDER BY q.id LIMIT ?",
 			      &q, f));
 	tf_stmt_i64(q, 1, (int64_t)after);
-	tf_stmt_i64(q, 2, tf_str_eq(all, TF_STR("true")));
+	tf_stmt_i64(q, 2, all.p && tf_str_eq(all, TF_STR("true")));
 	tf_stmt_i64(q, 3, (int64_t)limit);
 	begin_list(o, "quarantine");
 	enum tf_err e;
