@@ -109,7 +109,7 @@ keys_of_all_runs_are_found_also_after_a_restart(void **state)
 	struct tf_idem_options o = {.run_keys = 200, .bucket = TF_HOUR};
 	MUST(giver_open(&g, os, &o, 0, &f));
 	for (uint32_t i = 0; i < KEYS; i++) {
-		struct wish w = {i, i % 3 ? "p" : "q", "x", false, 0, {0}};
+		struct wish w = {i, i % 3 ? "p" : "q", "x", false, 0, {0}, true};
 		ASK(&g, &w, TF_IDEM_NEW);
 		if (i % 20 == 19)
 			MUST(giver_commit(&g, &f));
@@ -123,7 +123,7 @@ keys_of_all_runs_are_found_also_after_a_restart(void **state)
 		assert_int_equal(s.keys, KEYS);
 		assert_true(s.runs >= 12);
 		for (uint32_t i = 0; i < KEYS; i++) {
-			struct wish w = {i, i % 3 ? "p" : "q", "x", false, 0, {0}};
+			struct wish w = {i, i % 3 ? "p" : "q", "x", false, 0, {0}, true};
 			expect_stored(&g, &w, i);
 		}
 		giver_close(&g);
@@ -145,7 +145,7 @@ a_large_run_takes_at_most_forty_bytes_a_key(void **state)
 	struct tf_idem_stats s;
 	MUST(giver_open(&g, os, &o, 0, &f));
 	for (uint32_t i = 0; i < KEYS; i++) {
-		struct wish w = {i, "p", "x", false, 0, {0}};
+		struct wish w = {i, "p", "x", false, 0, {0}, true};
 		ASK(&g, &w, TF_IDEM_NEW);
 	}
 	MUST(giver_commit(&g, &f));
@@ -158,7 +158,7 @@ a_large_run_takes_at_most_forty_bytes_a_key(void **state)
 	for (uint32_t i = KEYS; i < 2 * KEYS; i++) {
 		char key[16];
 		struct tf_idem_answer a;
-		struct wish w = {i, "p", "x", false, 0, {0}};
+		struct wish w = {i, "p", "x", false, 0, {0}, true};
 		struct tf_idem_name name = wish_name(&w, key);
 		MUST(tf_idem_ask(g.idem, &name, w.hash, &a, &f));
 		assert_int_equal(a.state, TF_IDEM_NEW);
@@ -242,6 +242,38 @@ quotas_bound_unexpired_keys(void **state)
 	tf_sim_free(&os);
 }
 
+/* A run with a key whose decision power loss takes back would name a stranger's offset afterwards. */
+static void
+a_run_waits_for_the_sync(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(5);
+	struct giver g;
+	struct tf_idem_options o = {.run_keys = 4};
+	struct tf_idem_stats s;
+	MUST(giver_open(&g, os, &o, 0, &f));
+	for (uint32_t i = 0; i < 6; i++) {
+		struct wish w = {i, "p", "x", false, 0, {0}, true};
+		ASK(&g, &w, TF_IDEM_NEW);
+		MUST(tf_idem_tick(g.idem, tf_os_now(os), &f));
+		tf_idem_stats(g.idem, &s);
+		assert_int_equal(s.runs, 0);
+	}
+	tf_sim_power_loss(os);
+	giver_close(&g);
+	MUST(giver_open(&g, os, &o, 0, &f));
+	for (uint32_t i = 0; i < 6; i++) {
+		struct wish w = {i, "p", "x", false, 0, {0}, true};
+		ASK(&g, &w, TF_IDEM_NEW);
+	}
+	MUST(giver_commit(&g, &f));
+	MUST(giver_commit(&g, &f));
+	tf_idem_stats(g.idem, &s);
+	assert_int_equal(s.runs, 1);
+	giver_close(&g);
+	tf_sim_free(&os);
+}
+
 static void
 the_log_is_kept_for_unexpired_keys(void **state)
 {
@@ -251,7 +283,7 @@ the_log_is_kept_for_unexpired_keys(void **state)
 	struct tf_idem_options o = {.run_keys = 50};
 	MUST(giver_open(&g, os, &o, 0, &f));
 	for (uint32_t i = 0; i < 400; i++) {
-		struct wish w = {i, "p", "x", false, 0, {0}};
+		struct wish w = {i, "p", "x", false, 0, {0}, true};
 		ASK(&g, &w, TF_IDEM_NEW);
 		MUST(giver_commit(&g, &f));
 		if (i == 199)
@@ -268,7 +300,7 @@ the_log_is_kept_for_unexpired_keys(void **state)
 	giver_close(&g);
 	MUST(giver_open(&g, os, &o, 0, &f));
 	for (uint32_t i = 200; i < 400; i++) {
-		struct wish w = {i, "p", "x", false, 0, {0}};
+		struct wish w = {i, "p", "x", false, 0, {0}, true};
 		expect_stored(&g, &w, i);
 	}
 	giver_close(&g);
@@ -284,7 +316,7 @@ a_removed_index_is_made_again_from_the_log(void **state)
 	struct tf_idem_options o = {.run_keys = 64};
 	MUST(giver_open(&g, os, &o, 0, &f));
 	for (uint32_t i = 0; i < 300; i++) {
-		struct wish w = {i, "p", "x", false, 0, {0}};
+		struct wish w = {i, "p", "x", false, 0, {0}, true};
 		ASK(&g, &w, TF_IDEM_NEW);
 		MUST(giver_commit(&g, &f));
 	}
@@ -293,7 +325,7 @@ a_removed_index_is_made_again_from_the_log(void **state)
 	MUST(tf_os_rename(os, "idem", "lost", &f));
 	MUST(giver_open(&g, os, &o, 0, &f));
 	for (uint32_t i = 0; i < 300; i++) {
-		struct wish w = {i, "p", "x", false, 0, {0}};
+		struct wish w = {i, "p", "x", false, 0, {0}, true};
 		expect_stored(&g, &w, i);
 	}
 	giver_close(&g);
@@ -325,7 +357,7 @@ damage_in_a_run_is_never_taken_for_a_missing_key(void **state)
 	struct first_run r = {0};
 	MUST(giver_open(&g, os, &o, 0, &f));
 	for (uint32_t i = 0; i < 150; i++) {
-		struct wish w = {i, "p", "x", false, 0, {0}};
+		struct wish w = {i, "p", "x", false, 0, {0}, true};
 		ASK(&g, &w, TF_IDEM_NEW);
 	}
 	MUST(giver_commit(&g, &f));
@@ -345,7 +377,7 @@ damage_in_a_run_is_never_taken_for_a_missing_key(void **state)
 		enum tf_err e = giver_open(&g, os, &o, 0, &fault);
 		for (uint32_t i = 0; !e && i < 150; i++) {
 			struct tf_idem_answer a;
-			struct wish w = {i, "p", "x", false, 0, {0}};
+			struct wish w = {i, "p", "x", false, 0, {0}, true};
 			if (!(e = giver_take(&g, &w, &a, &fault)))
 				assert_int_equal(a.state, TF_IDEM_DONE);
 		}
@@ -367,6 +399,7 @@ main(void)
 		cmocka_unit_test(a_large_run_takes_at_most_forty_bytes_a_key),
 		cmocka_unit_test(a_key_is_kept_for_the_retention_and_two_buckets_at_most),
 		cmocka_unit_test(quotas_bound_unexpired_keys),
+		cmocka_unit_test(a_run_waits_for_the_sync),
 		cmocka_unit_test(the_log_is_kept_for_unexpired_keys),
 		cmocka_unit_test(a_removed_index_is_made_again_from_the_log),
 		cmocka_unit_test(damage_in_a_run_is_never_taken_for_a_missing_key),

@@ -30,6 +30,7 @@ struct wish {
 	bool told;
 	uint64_t offset;
 	uint8_t hash[TF_IDEM_HASH_BYTES];
+	bool passing; /* gone before it could be told */
 };
 
 static inline struct tf_idem_name
@@ -148,7 +149,7 @@ giver_take(struct giver *g, struct wish *w, struct tf_idem_answer *out, struct t
 	struct tf_idem_name name = wish_name(w, key);
 	tf_decision_hash(TF_STR(""), tf_str(w->body), w->hash);
 	TF_TRY(tf_idem_ask(g->idem, &name, w->hash, out, f));
-	return out->state == TF_IDEM_NEW ? tf_flow_submit(g->flow, w, w, &offset, f) : TF_OK;
+	return out->state == TF_IDEM_NEW ? tf_flow_submit(g->flow, w, w->passing ? NULL : w, &offset, f) : TF_OK;
 }
 
 static inline enum tf_err
