@@ -68,8 +68,8 @@ contract_files_release(struct contract_files *fs)
 	tf_arena_release(&fs->arena);
 }
 
-static enum tf_err
-read_text(struct contract_files *fs, const char *path, struct tf_str *out, struct tf_fault *f)
+enum tf_err
+contract_file_text(struct contract_files *fs, const char *path, struct tf_str *out, struct tf_fault *f)
 {
 	FILE *in = fopen(path, "rb");
 	struct tf_buf b;
@@ -136,7 +136,7 @@ contract_file_read(struct contract_files *fs, const char *path, const struct con
 	n->uri = uri_of(fs, real);
 	if (!n->path.p || !n->uri.p)
 		return tf_arena_fault(&fs->arena, f);
-	TF_TRY(read_text(fs, real, &n->text, f));
+	TF_TRY(contract_file_text(fs, real, &n->text, f));
 	if (is_yaml(path) ? tf_yaml_parse(n->text, &fs->arena, TF_JSON_DEPTH_MAX, &n->tree, f)
 			  : tf_json_parse(n->text, &fs->arena, TF_JSON_DEPTH_MAX, &n->tree, f))
 		return tf_fault_wrap(f, TF_INVALID, "%s", path);

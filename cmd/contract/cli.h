@@ -34,6 +34,9 @@ void contract_files_release(struct contract_files *fs);
 /* JSON, or YAML by its ending .yaml or .yml. Its URI is file:// and the absolute path. */
 enum tf_err contract_file_read(struct contract_files *fs, const char *path, const struct contract_file **out,
 			       struct tf_fault *f) TF_MUST_USE;
+/* The bytes of a file of any kind. */
+enum tf_err contract_file_text(struct contract_files *fs, const char *path, struct tf_str *out,
+			       struct tf_fault *f) TF_MUST_USE;
 /* For tf_schemas_options.load: file: URIs, and http://localhost:1234/ below --refs. ctx is the files. */
 bool contract_files_load(void *ctx, struct tf_str uri, const struct tf_json **out);
 

@@ -10,7 +10,8 @@ static struct tf_command commands[8];
 static void
 wire(void)
 {
-	const struct tf_command *all[] = {&contract_cmd_validate};
+	const struct tf_command *all[] = {&contract_cmd_validate, &contract_cmd_lint, &contract_cmd_diff,
+					  &contract_cmd_replay};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		commands[i] = *all[i];
 }

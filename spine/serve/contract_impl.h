@@ -61,7 +61,6 @@ struct tf_contract {
 	uint32_t base_count;
 	struct tf_operation *operations;
 	uint32_t count;
-	bool compiles; /* false: a model only, for looking at (diff) */
 };
 
 struct tf_contract_work {
@@ -78,9 +77,6 @@ struct schema_spot contract_element(struct tf_schemas *s, struct schema_spot spo
 /* Follows $ref, at most OPERATION_REFS_MAX times. */
 enum tf_err contract_follow(struct tf_schemas *s, struct schema_spot *spot, struct tf_fault *f) TF_MUST_USE;
 enum tf_err contract_dialect(const struct tf_json *document, enum tf_dialect *out, struct tf_fault *f) TF_MUST_USE;
-/* As tf_contract_new, without compiling schemas where not asked to. */
-enum tf_err contract_model(struct tf_str uri, const struct tf_json *document, const struct tf_contract_options *o,
-			   bool compiles, struct tf_contract **out, struct tf_fault *f) TF_MUST_USE;
 bool contract_is_method(struct tf_str name);
 
 /* contract_parts.c: what an operation is made of. */

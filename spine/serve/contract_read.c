@@ -186,8 +186,8 @@ read_document(struct tf_contract *c, struct tf_str uri, struct tf_fault *f)
 }
 
 enum tf_err
-contract_model(struct tf_str uri, const struct tf_json *document, const struct tf_contract_options *o, bool compiles,
-	       struct tf_contract **out, struct tf_fault *f)
+tf_contract_new(struct tf_str uri, const struct tf_json *document, const struct tf_contract_options *o,
+		struct tf_contract **out, struct tf_fault *f)
 {
 	struct tf_contract *c = tf_calloc(1, sizeof *c);
 	if (!c)
@@ -196,20 +196,12 @@ contract_model(struct tf_str uri, const struct tf_json *document, const struct t
 		c->o = *o;
 	tf_arena_init(&c->arena, "contract", (size_t)256 << 20);
 	c->document = document;
-	c->compiles = compiles;
 	enum tf_err e = read_document(c, uri, f);
 	if (e)
 		tf_contract_free(&c);
 	else
 		*out = c;
 	return e;
-}
-
-enum tf_err
-tf_contract_new(struct tf_str uri, const struct tf_json *document, const struct tf_contract_options *o,
-		struct tf_contract **out, struct tf_fault *f)
-{
-	return contract_model(uri, document, o, true, out, f);
 }
 
 void
