@@ -9,13 +9,8 @@
 #include "base/mem.h"
 #include "idem_impl.h"
 
-#define RUN_SUFFIX   ".run"
-#define RUN_NAME     24 /* 20 digits and the suffix */
-#define SECRET_MAGIC "TFIDEMS1"
-#define SECRET_FILE  (8 + IDEM_SECRET_BYTES + 8)
-
-static enum tf_err
-no_memory(struct tf_fault *f)
+enum tf_err
+idem_no_memory(struct tf_fault *f)
 {
 	return tf_fault(f, TF_NO_MEMORY, "no memory for idempotency keys");
 }
@@ -116,7 +111,7 @@ make_room(struct tf_idem *x, struct tf_str name, struct tf_fault *f)
 				x->partners.count);
 	if (idem_table_reserve(&x->table, 0) || idem_partner_add(&x->partners, partner, 0) ||
 	    idem_partner_add(&x->table.partners, partner, 0))
-		return no_memory(f);
+		return idem_no_memory(f);
 	return TF_OK;
 }
 
@@ -133,7 +128,7 @@ read_decision(struct tf_idem *x, uint64_t offset, struct tf_decision *out, struc
 	if (!e) {
 		tf_buf_reset(&x->record);
 		tf_buf_str(&x->record, rec.bytes);
-		e = x->record.err ? no_memory(f) : TF_OK;
+		e = x->record.err ? idem_no_memory(f) : TF_OK;
 	}
 	tf_log_reader_close(&r);
 	if (e == TF_END)
@@ -187,7 +182,7 @@ remember(struct tf_idem *x, uint64_t offset, tf_time time, const struct tf_decis
 	struct idem_entry e = {.key = key_of(x, &d->name), .body = body_of(d->hash), .offset = offset};
 	e.second = (uint32_t)(time / TF_SEC);
 	if (idem_table_reserve(&x->table, 0))
-		return no_memory(f);
+		return idem_no_memory(f);
 	if (!idem_table_put(&x->table, &e))
 		return TF_OK;
 	if (time < x->table.earliest)
@@ -196,7 +191,7 @@ remember(struct tf_idem *x, uint64_t offset, tf_time time, const struct tf_decis
 		x->table.latest = time;
 	x->keys++;
 	if (idem_partner_add(&x->partners, partner, 1) || idem_partner_add(&x->table.partners, partner, 1))
-		return no_memory(f);
+		return idem_no_memory(f);
 	return TF_OK;
 }
 
@@ -215,8 +210,8 @@ tf_idem_apply(struct tf_idem *x, uint64_t offset, tf_time time, const struct tf_
 
 /* Runs. */
 
-static enum tf_err
-runs_reserve(struct tf_idem *x)
+enum tf_err
+idem_runs_reserve(struct tf_idem *x)
 {
 	if (x->run_count < x->run_cap)
 		return TF_OK;
@@ -237,8 +232,8 @@ seal_work(void *arg)
 	atomic_store(&x->done, true);
 }
 
-static enum tf_err
-seal_end(struct tf_idem *x, struct tf_fault *f)
+enum tf_err
+idem_seal_end(struct tf_idem *x, struct tf_fault *f)
 {
 	tf_worker_join(&x->worker);
 	if (x->err)
@@ -254,12 +249,12 @@ seal_begin(struct tf_idem *x, struct tf_fault *f)
 {
 	struct idem_table fresh;
 	bool full = x->table.count >= x->o.run_keys;
-	if (runs_reserve(x) || idem_table_init(&fresh, x->table.next))
-		return no_memory(f);
+	if (idem_runs_reserve(x) || idem_table_init(&fresh, x->table.next))
+		return idem_no_memory(f);
 	/* After a full table the next will be full too: it begins as large, and never stops to grow. */
 	if (idem_table_reserve(&fresh, full ? x->table.size : 0)) {
 		idem_table_release(&fresh);
-		return no_memory(f);
+		return idem_no_memory(f);
 	}
 	x->sealing = x->table;
 	x->table = fresh;
@@ -274,7 +269,7 @@ drop_first(struct tf_idem *x, struct tf_fault *f)
 	struct idem_run *r = x->runs[0];
 	for (uint32_t i = 0; i < r->partner_count; i++)
 		if (idem_partner_add(&x->partners, r->partners[i].hash, -(int64_t)r->partners[i].keys))
-			return no_memory(f);
+			return idem_no_memory(f);
 	x->keys -= r->count;
 	memmove(x->runs, x->runs + 1, --x->run_count * sizeof(struct idem_run *));
 	enum tf_err e = tf_os_unlink(x->os, r->path, f);
@@ -292,7 +287,7 @@ enum tf_err
 tf_idem_tick(struct tf_idem *x, tf_time now, struct tf_fault *f)
 {
 	if (x->worker && atomic_load(&x->done))
-		TF_TRY(seal_end(x, f));
+		TF_TRY(idem_seal_end(x, f));
 	while (x->run_count && x->runs[0]->latest + x->o.retention < now)
 		TF_TRY(drop_first(x, f));
 	bool due = x->table.count >= x->o.run_keys || bucket_over(x, now);
@@ -300,129 +295,6 @@ tf_idem_tick(struct tf_idem *x, tf_time now, struct tf_fault *f)
 	if (due && !x->worker && x->table.next <= tf_log_synced(x->log, x->o.partition))
 		return seal_begin(x, f);
 	return TF_OK;
-}
-
-/* Opening. */
-
-static enum tf_err
-read_secret(struct tf_idem *x, struct tf_fault *f)
-{
-	char path[IDEM_PATH_BYTES + 8], *p;
-	size_t n;
-	uint64_t check;
-	snprintf(path, sizeof path, "%s/secret", x->dir);
-	enum tf_err e = tf_os_read_file(x->os, path, SECRET_FILE, &p, &n, f);
-	if (!e) {
-		bool whole = n == SECRET_FILE && memcmp(p, SECRET_MAGIC, 8) == 0;
-		if (whole) {
-			memcpy(x->secret, p + 8, sizeof x->secret);
-			memcpy(&check, p + 8 + sizeof x->secret, sizeof check);
-			whole = check == XXH3_64bits(x->secret, sizeof x->secret);
-		}
-		tf_free(p);
-		return whole ? TF_OK : tf_fault(f, TF_CORRUPT, "'%s' is damaged: remove '%s'", path, x->dir);
-	}
-	if (e != TF_NOT_FOUND)
-		return e;
-	char bytes[SECRET_FILE] = SECRET_MAGIC;
-	tf_os_random(x->os, x->secret, sizeof x->secret);
-	check = XXH3_64bits(x->secret, sizeof x->secret);
-	memcpy(bytes + 8, x->secret, sizeof x->secret);
-	memcpy(bytes + 8 + sizeof x->secret, &check, sizeof check);
-	return tf_os_write_file(x->os, path, tf_str_n(bytes, sizeof bytes), f);
-}
-
-struct listing {
-	struct tf_idem *x;
-	struct tf_fault *f;
-};
-
-static bool
-ends_with(struct tf_str s, struct tf_str end)
-{
-	return s.n >= end.n && memcmp(s.p + s.n - end.n, end.p, end.n) == 0;
-}
-
-/* In order of their names, which is that of their offsets. */
-static enum tf_err
-on_file(void *ctx, const char *name, bool is_dir)
-{
-	struct listing *l = ctx;
-	struct tf_idem *x = l->x;
-	char path[IDEM_PATH_BYTES];
-	if ((size_t)snprintf(path, sizeof path, "%s/%s", x->dir, name) >= sizeof path)
-		return TF_OK; /* none of ours */
-	if (is_dir || strlen(name) < RUN_NAME || !strstr(name, RUN_SUFFIX))
-		return TF_OK;
-	if (ends_with(tf_str(name), TF_STR(".tmp")))
-		return tf_os_unlink(x->os, path, l->f);
-	if (runs_reserve(x))
-		return no_memory(l->f);
-	struct idem_run *r;
-	TF_TRY(idem_run_open(x->os, path, &r, l->f));
-	uint64_t due = x->run_count ? x->runs[x->run_count - 1]->next : r->first;
-	x->runs[x->run_count++] = r;
-	x->keys += r->count;
-	for (uint32_t i = 0; i < r->partner_count; i++)
-		if (idem_partner_add(&x->partners, r->partners[i].hash, (int64_t)r->partners[i].keys))
-			return no_memory(l->f);
-	if (r->first != due || r->next > tf_log_end(x->log, x->o.partition))
-		return tf_fault(l->f, TF_CORRUPT, "'%s' does not follow the run before and the log: remove '%s'", path,
-				x->dir);
-	return TF_OK;
-}
-
-/* Where to read the log from: the end of the last run, but nothing that is too old by now. */
-static enum tf_err
-start_of_tail(struct tf_idem *x, tf_time now, uint64_t *out, struct tf_fault *f)
-{
-	uint64_t from = x->run_count ? x->runs[x->run_count - 1]->next : 0, young;
-	uint64_t first = tf_log_first(x->log, x->o.partition);
-	TF_TRY(tf_log_seek(x->log, x->o.partition, now - x->o.retention, &young, f));
-	*out = from > young ? from : young;
-	if (*out < first)
-		*out = first;
-	return TF_OK;
-}
-
-static enum tf_err
-read_tail(struct tf_idem *x, struct tf_fault *f)
-{
-	struct tf_log_reader *r;
-	struct tf_log_record rec;
-	enum tf_err e;
-	TF_TRY(tf_log_read(x->log, x->o.partition, x->table.next, &r, f));
-	while (!(e = tf_log_next(r, &rec, f))) {
-		struct tf_decision d;
-		if ((e = tf_decision_get(rec.bytes, &d, f)) || (e = tf_idem_apply(x, rec.offset, rec.time, &d, f)) ||
-		    (e = tf_idem_tick(x, rec.time, f)))
-			break;
-		/* Never more in memory than a running service has. */
-		if (x->worker && x->table.count >= x->o.run_keys && (e = seal_end(x, f)))
-			break;
-	}
-	tf_log_reader_close(&r);
-	return e == TF_END ? TF_OK : e;
-}
-
-static enum tf_err
-start(struct tf_idem *x, struct tf_fault *f)
-{
-	tf_time now = tf_os_now(x->os);
-	uint64_t from;
-	if (tf_map_init(&x->partners, TF_MAP_OWN_KEYS))
-		return no_memory(f);
-	TF_TRY(tf_os_mkdirs_sync(x->os, x->dir, f));
-	TF_TRY(read_secret(x, f));
-	TF_TRY(tf_os_list(x->os, x->dir, on_file, &(struct listing){x, f}, f));
-	TF_TRY(start_of_tail(x, now, &from, f));
-	/* What was passed over as too old belongs to the next run all the same: runs follow each other. */
-	if (idem_table_init(&x->table, x->run_count ? x->runs[x->run_count - 1]->next : from) ||
-	    idem_table_reserve(&x->table, 0))
-		return no_memory(f);
-	x->table.next = from;
-	TF_TRY(read_tail(x, f));
-	return tf_idem_tick(x, now, f);
 }
 
 static void
@@ -444,7 +316,7 @@ tf_idem_open(struct tf_os *os, const char *dir, struct tf_log *log, const struct
 {
 	struct tf_idem *x = tf_calloc(1, sizeof *x);
 	if (!x)
-		return no_memory(f);
+		return idem_no_memory(f);
 	x->os = os;
 	x->log = log;
 	x->o = *o;
@@ -455,7 +327,7 @@ tf_idem_open(struct tf_os *os, const char *dir, struct tf_log *log, const struct
 	if ((size_t)snprintf(x->dir, sizeof x->dir, "%s", dir) >= sizeof x->dir - 64)
 		e = tf_fault(f, TF_INVALID, "path too long: '%s'", dir);
 	if (!e)
-		e = start(x, f);
+		e = idem_start(x, f);
 	if (e) {
 		tf_idem_close(&x);
 		return e;

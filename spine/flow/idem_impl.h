@@ -75,6 +75,16 @@ struct tf_idem {
 	struct tf_fault fault;
 };
 
+/* idem.c */
+enum tf_err idem_no_memory(struct tf_fault *f);
+/* Room for one more run. */
+enum tf_err idem_runs_reserve(struct tf_idem *x) TF_MUST_USE;
+/* Waits for the worker and takes its run. */
+enum tf_err idem_seal_end(struct tf_idem *x, struct tf_fault *f) TF_MUST_USE;
+
+/* idem_open.c: everything that is on disk. */
+enum tf_err idem_start(struct tf_idem *x, struct tf_fault *f) TF_MUST_USE;
+
 /* idem_table.c */
 enum tf_err idem_table_init(struct idem_table *t, uint64_t first) TF_MUST_USE;
 void idem_table_release(struct idem_table *t);

@@ -10,7 +10,7 @@
 
 #define PATH_BYTES    1024
 #define PAGES_MARKED  512 /* 32 MiB to copy: a snapshot is due before that takes long */
-#define PUBLISH_BYTES (64u << 20)
+#define PUBLISH_BYTES (256u << 20)
 
 enum tf_err
 insure_state_replay(struct insure_state *s, uint32_t type, const struct tf_decision *d, uint64_t offset,

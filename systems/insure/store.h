@@ -26,7 +26,7 @@ struct insure_command {
 
 struct insure_store_options {
 	struct tf_idem_options keys;
-	uint64_t publish_bytes; /* of decisions, between snapshots; 0 means 64 MiB */
+	uint64_t publish_bytes; /* of decisions, between snapshots; 0 means 256 MiB */
 	bool wait;              /* for a bulk source: snapshot first, instead of TF_OVERLOAD */
 	void (*tell)(void *token, uint64_t offset);
 };
