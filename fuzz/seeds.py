@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Writes the first inputs of each fuzz target: seeds.py DIR -> DIR/<target>/<name>. Small, made here, nothing copied; time
 zones come from this machine's zoneinfo. A target without seeds starts from nothing."""
+import base64
 import gzip
 import io
+import json
 import os
 import struct
 import sys
@@ -20,6 +22,25 @@ def json_seeds():
              '"' + "x" * 70 + '"', "[" * 40 + "]" * 40, '{"meter":"M1","start":"2025-03-30T01:00:00Z","values":[1,2,null]}']
     for i, text in enumerate(texts):
         seed("json", str(i), text)
+
+
+def jwt_seeds():
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    claims = {"iss": "i", "aud": ["a", "b"], "sub": "s", "client_id": "c", "jti": "1", "iat": 1700000000, "exp": 1700000300.5,
+              "scope": "x y", "roles": ["r"], "cnf": {"x5t#S256": "A" * 43}}
+    for alg, kid, n in (("ES256", "a", 64), ("RS256", "b", 384), ("EdDSA", "c", 64), ("none", "a", 1)):
+        head = {"alg": alg, "kid": kid, "typ": "at+jwt"}
+        signature = base64.urlsafe_b64encode(bytes(n)).rstrip(b"=").decode()
+        seed("jwt", alg, ".".join((part(head), part(claims), signature)))
+    seed("jwt", "claims", json.dumps(claims))
+    x = "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"
+    y = "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"
+    okp = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+    seed("jwt", "keys", json.dumps({"keys": [{"kty": "EC", "crv": "P-256", "x": x, "y": y, "use": "sig", "kid": "1", "alg": "ES256"},
+                                             {"kty": "OKP", "crv": "Ed25519", "x": okp, "key_ops": ["verify"]},
+                                             {"kty": "RSA", "n": "x" * 342, "e": "AQAB"}, {"kty": "oct", "k": "AA"}]}))
 
 
 def trace_seeds():
@@ -125,7 +146,7 @@ def contract_seeds():
 
 def main():
     root = sys.argv[1]
-    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, http_seeds, contract_seeds):
+    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, http_seeds, contract_seeds, jwt_seeds):
         make()
     for target, seeds in SEEDS.items():
         os.makedirs(os.path.join(root, target), exist_ok=True)
