@@ -83,7 +83,8 @@ schema_check_string(struct tf_checker *c, const struct tf_schema *s, const struc
 {
 	const struct schema_strings *r = s->strings;
 	bool ok = true;
-	if (r->min || r->max != UINT32_MAX) {
+	/* A character takes one to four bytes: mostly there is no need to count. */
+	if (v->text.n > r->max || (v->text.n + 3) / 4 < r->min) {
 		uint32_t n = length(v->text);
 		if (n < r->min)
 			ok = schema_tell(c, s, v, "minLength", "has %u characters: at least %u are wanted", n, r->min);

@@ -156,6 +156,7 @@ mark(struct graph *g)
 		edges(g->s->all[g->todo[--g->todo_count]], mark_edge, g);
 	for (uint32_t i = 0; i < g->s->count; i++) {
 		struct tf_schema *s = g->s->all[i];
+		s->leaf = !combines(s);
 		s->remember = combines(s) && (g->s->rests || (s->seen && g->in[i] > 1));
 	}
 }

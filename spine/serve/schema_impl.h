@@ -87,8 +87,8 @@ struct schema_arrays {
 struct schema_property {
 	struct tf_str name;
 	const struct tf_schema *schema; /* NULL: only required, or a dependency's */
-	uint32_t hash;
-	int32_t required; /* its number among the required, or -1 */
+	uint64_t head, tail; /* of the name: with its length they are a name of up to 16 bytes (schema_objects.c) */
+	int32_t required;    /* its number among the required, or -1 */
 };
 
 struct schema_dependency {
@@ -135,6 +135,7 @@ struct schema_logic {
 struct tf_schema {
 	uint8_t types; /* bit per kind, and SCHEMA_INTEGER */
 	bool never;    /* the schema false */
+	bool leaf;     /* combines no others */
 	bool remember; /* can be reached by more than one way: its results are kept */
 	bool seen;     /* schema_graph: work done */
 	uint32_t id;

@@ -5,22 +5,40 @@
  * the schema's, not a stranger's, and a stranger's name is compared with one or two of them at most. */
 #include "serve/schema_impl.h"
 
-static uint32_t
-hash_of(struct tf_str s)
+struct ends {
+	uint64_t head, tail;
+};
+
+/* A name's first and last bytes: all of it up to 16. */
+static inline struct ends
+ends_of(struct tf_str s)
 {
-	uint64_t head = 0, tail = 0;
+	struct ends e = {0, 0};
 	if (s.n >= 8) {
-		memcpy(&head, s.p, 8);
-		memcpy(&tail, s.p + s.n - 8, 8);
+		memcpy(&e.head, s.p, 8);
+		memcpy(&e.tail, s.p + s.n - 8, 8);
 	} else if (s.n >= 4) {
-		memcpy(&head, s.p, 4);
-		memcpy(&tail, s.p + s.n - 4, 4);
+		memcpy(&e.head, s.p, 4);
+		memcpy(&e.tail, s.p + s.n - 4, 4);
 	} else if (s.n) {
-		head = (unsigned char)s.p[0];
-		tail = (uint64_t)(unsigned char)s.p[s.n / 2] << 8 | (unsigned char)s.p[s.n - 1];
+		e.head = (unsigned char)s.p[0];
+		e.tail = (uint64_t)(unsigned char)s.p[s.n / 2] << 8 | (unsigned char)s.p[s.n - 1];
 	}
-	uint64_t h = (head + s.n) * 0x9e3779b97f4a7c15u ^ tail * 0xc2b2ae3d27d4eb4fu;
+	return e;
+}
+
+static inline uint32_t
+hash_of(struct ends e, size_t n)
+{
+	uint64_t h = (e.head + n) * 0x9e3779b97f4a7c15u ^ e.tail * 0xc2b2ae3d27d4eb4fu;
 	return (uint32_t)(h >> 32 ^ h);
+}
+
+static inline bool
+is_named(const struct schema_property *p, struct tf_str name, struct ends e)
+{
+	return p->head == e.head && p->tail == e.tail && p->name.n == name.n &&
+	       (name.n <= 16 || memcmp(p->name.p, name.p, name.n) == 0);
 }
 
 const struct schema_property *
@@ -28,12 +46,12 @@ schema_property(const struct schema_objects *o, struct tf_str name)
 {
 	if (!o->table)
 		return NULL;
-	uint32_t h = hash_of(name);
-	for (uint32_t i = h & o->mask;; i = (i + 1) & o->mask) {
+	struct ends e = ends_of(name);
+	for (uint32_t i = hash_of(e, name.n) & o->mask;; i = (i + 1) & o->mask) {
 		const struct schema_property *p = &o->table[i];
 		if (!p->name.p)
 			return NULL;
-		if (p->hash == h && tf_str_eq(p->name, name))
+		if (is_named(p, name, e))
 			return p;
 	}
 }
@@ -41,11 +59,12 @@ schema_property(const struct schema_objects *o, struct tf_str name)
 static struct schema_property *
 place(struct schema_objects *o, struct tf_str name)
 {
-	uint32_t h = hash_of(name), i = h & o->mask;
-	while (o->table[i].name.p && !tf_str_eq(o->table[i].name, name))
+	struct ends e = ends_of(name);
+	uint32_t i = hash_of(e, name.n) & o->mask;
+	while (o->table[i].name.p && !is_named(&o->table[i], name, e))
 		i = (i + 1) & o->mask;
 	if (!o->table[i].name.p)
-		o->table[i] = (struct schema_property){name.p ? name : TF_STR(""), NULL, h, -1};
+		o->table[i] = (struct schema_property){name.p ? name : TF_STR(""), NULL, e.head, e.tail, -1};
 	return &o->table[i];
 }
 
