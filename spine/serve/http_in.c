@@ -67,11 +67,21 @@ head_too_long(struct tf_http_in *in)
 		     : tf_http_refuse(in, 431, "the header section is too long");
 }
 
+/* TLS, or another protocol, on this port: refused at its first byte. */
+static bool
+no_method(char first)
+{
+	unsigned char c = (unsigned char)first;
+	return (c < ' ' && c != '\r' && c != '\n') || c >= 127;
+}
+
 static enum tf_http_event
 read_head(struct tf_http_in *in, struct tf_str *bytes)
 {
 	while (bytes->n) {
 		bool whole;
+		if (!in->head.n && no_method(*bytes->p))
+			return tf_http_refuse(in, 400, "these bytes are no HTTP");
 		struct tf_str part = take_line(bytes, &whole);
 		if (in->head.n + part.n > TF_HTTP_HEAD_BYTES)
 			return head_too_long(in);
