@@ -23,6 +23,8 @@ metrics(void *ctx, struct tf_exchange *x)
 	struct tf_buf b;
 	tf_buf_init(&b, 0);
 	tf_metrics_render(s->metrics, &b);
+	if (s->o.spans)
+		tf_spans_render(s->o.spans, &b);
 	if (s->o.metrics)
 		s->o.metrics(ctx, &b);
 	if (b.err)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "client_span.h"
 
 #define SLICE (50 * 1000) /* of a wait, between looks at stop */
 
@@ -65,7 +66,9 @@ tf_client_check(struct tf_str url, struct tf_fault *f)
 }
 
 struct attempt {
+	struct tf_os *os;
 	const struct tf_client_options *o;
+	unsigned number; /* from 0 */
 	CURLcode result;
 	long status;
 	curl_off_t retry_after;
@@ -127,10 +130,25 @@ header(struct curl_slist *list, const char *name, const char *value)
 	return longer ? longer : list;
 }
 
+/* What names the work to the other side. */
+static struct curl_slist *
+trace_headers(struct curl_slist *list, const struct tf_client_span *s)
+{
+	char text[TF_TRACEPARENT_BYTES], id[TF_CORRELATION_MAX + 1];
+	struct tf_str correlation = tf_trace_correlation(&s->self);
+	if (!s->post->trace)
+		return list;
+	list = header(list, "traceparent", tf_trace_format(&s->self, text));
+	memcpy(id, correlation.p, correlation.n);
+	id[correlation.n] = 0;
+	return id[0] ? header(list, "X-Correlation-Id", id) : list;
+}
+
 static void
 try_once(const struct tf_client_post *post, struct attempt *a)
 {
 	CURL *h = curl.easy_init();
+	struct tf_client_span span;
 	a->result = CURLE_OUT_OF_MEMORY;
 	a->status = 0;
 	a->retry_after = 0;
@@ -140,12 +158,15 @@ try_once(const struct tf_client_post *post, struct attempt *a)
 	headers = header(headers, "Expect", "");
 	if (post->key)
 		headers = header(headers, "Idempotency-Key", post->key);
+	tf_client_span_begin(a->os, &span, post, a->number);
+	headers = trace_headers(headers, &span);
 	configure(h, post, a->o, headers);
 	a->result = curl.easy_perform(h);
 	if (a->result == CURLE_OK) {
 		curl.easy_getinfo(h, CURLINFO_RESPONSE_CODE, &a->status);
 		curl.easy_getinfo(h, CURLINFO_RETRY_AFTER, &a->retry_after);
 	}
+	tf_client_span_end(&span, (int)a->status, a->result == CURLE_OPERATION_TIMEDOUT);
 	curl.slist_free_all(headers);
 	curl.easy_cleanup(h);
 }
@@ -203,17 +224,19 @@ tf_client_post(struct tf_os *os, const struct tf_client_post *post, const struct
 	o.tries = o.tries ? o.tries : 4;
 	o.wait_first = o.wait_first ? o.wait_first : TF_SEC;
 	o.wait_max = o.wait_max ? o.wait_max : 30 * TF_SEC;
-	struct attempt a = {.o = &o};
+	struct attempt a = {.os = os, .o = &o};
 	*out = (struct tf_client_answer){0};
 	TF_TRY(tf_client_check(tf_str(post->url), f));
 	pthread_once(&once, load);
 	if (!curl.there)
 		return tf_fault(f, TF_UNSUPPORTED, "cannot post: there is no libcurl.so.4");
 	for (;;) {
+		a.number = out->tries;
 		try_once(post, &a);
 		out->tries++;
 		if (a.status)
 			out->status = (int)a.status;
+		out->retry_after = a.retry_after > 0 && a.retry_after < TF_DAY / TF_SEC ? a.retry_after * TF_SEC : 0;
 		if (!worth_another(&a) || out->tries == o.tries || stopped(&o))
 			return tell(&a, out->tries, f);
 		wait_before_next(os, &a, out->tries);

@@ -4,12 +4,13 @@
  * need it. Only http and https; certificates are checked; redirects are not followed: a body goes where it was meant to
  * go or nowhere. Tried again after no connection, a timeout, 408, 429 and 5xx, which is safe for requests that carry
  * their Idempotency-Key; never after another answer. The wait doubles from wait_first to wait_max, is shortened at
- * random by up to a half, and is at least what Retry-After asks for within wait_max. Answers' bodies are dropped.
+ * random by up to a half, and is at least what Retry-After asks for within wait_max. Answers' bodies are dropped. With
+ * a trace each try is a client span of it, told to the other side by traceparent, and X-Correlation-Id goes along.
  * Blocks: for a worker. Thread rule: any thread; each call has a handle of its own. */
 #pragma once
 #include <stdatomic.h>
 
-#include "os/os.h"
+#include "watch/span.h"
 
 struct tf_client_options {
 	/* 0 means the default behind it. */
@@ -26,11 +27,14 @@ struct tf_client_post {
 	const char *type; /* Content-Type */
 	const char *key;  /* Idempotency-Key; NULL: none */
 	struct tf_str body;
+	const struct tf_trace *trace; /* on whose behalf; its span is the tries' parent; NULL: no trace is told */
+	struct tf_spans *spans;       /* where the tries are recorded; NULL: nowhere */
 };
 
 struct tf_client_answer {
 	int status; /* of the last answer; 0 when none came */
 	unsigned tries;
+	tf_dur retry_after; /* what the last answer asked for; 0: nothing */
 };
 
 /* Is it an http or https URL with a host, without user, password, blanks and control characters? TF_INVALID says what

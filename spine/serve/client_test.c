@@ -219,6 +219,42 @@ stop_ends_waiting(void **state)
 	end(p);
 }
 
+/* Each try is a span of its own below the one given, and the other side is told which. */
+static void
+tries_are_spans_that_the_peer_is_told_of(void **state)
+{
+	(void)state;
+	static const struct tf_trace trace = {
+		.trace = {0xab, [15] = 1}, .span = {7}, .flags = 1, .correlation_n = 7, .correlation = "order-7"};
+	struct peer *p = run((const char *[TRIES]){BUSY_ANSWER, OK_ANSWER}, NULL);
+	struct tf_spans *spans;
+	struct tf_span s[4];
+	char url[128], text[TF_TRACEPARENT_BYTES];
+	assert_int_equal(tf_spans_new(&(struct tf_spans_options){.count = 8}, &spans, NULL), TF_OK);
+	snprintf(url, sizeof url, "%s?token=secret", p->url);
+	struct tf_client_post q = {url, "text/csv", NULL, TF_STR("END"), &trace, spans};
+	if (tf_client_post(tf_os_real(), &q, &quick, &answer, &fault) == TF_UNSUPPORTED)
+		skip();
+	assert_int_equal(tf_spans_take(spans, s, 4), 2);
+	for (int i = 0; i < 2; i++) {
+		struct tf_trace self = {.flags = 1};
+		memcpy(self.trace, s[i].trace, sizeof self.trace);
+		memcpy(self.span, s[i].span, sizeof self.span);
+		assert_memory_equal(s[i].trace, trace.trace, 16);
+		assert_memory_equal(s[i].parent, trace.span, 8);
+		assert_int_equal(s[i].kind, TF_SPAN_CLIENT);
+		assert_non_null(strstr(p->got[i], tf_trace_format(&self, text)));
+		assert_non_null(strstr(p->got[i], "X-Correlation-Id: order-7\r\n"));
+		assert_true(tf_str_eq(tf_span_text(&s[i], &s[i].attributes[3]), tf_str(p->url)));
+	}
+	assert_memory_not_equal(s[0].span, s[1].span, 8);
+	assert_int_equal(s[0].status, TF_SPAN_ERROR);
+	assert_int_equal(s[1].status, TF_SPAN_UNSET);
+	assert_int_equal(answer.retry_after, 0);
+	tf_spans_free(&spans);
+	end(p);
+}
+
 static void
 url_is_checked(void **state)
 {
@@ -241,7 +277,7 @@ main(void)
 		cmocka_unit_test(tries_are_bounded),        cmocka_unit_test(refusal_is_final),
 		cmocka_unit_test(redirect_is_not_followed), cmocka_unit_test(silence_times_out),
 		cmocka_unit_test(nobody_there_is_an_error), cmocka_unit_test(stop_ends_waiting),
-		cmocka_unit_test(url_is_checked),
+		cmocka_unit_test(url_is_checked),           cmocka_unit_test(tries_are_spans_that_the_peer_is_told_of),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

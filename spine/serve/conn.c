@@ -147,10 +147,13 @@ take_ids(struct tf_conn *c)
 	struct tf_exchange *x = &c->x;
 	const struct tf_http_request *q = &c->in.request;
 	struct tf_trace from;
-	if (!tf_http_repeated(q, "traceparent") && !tf_trace_parse(tf_http_header(q, "traceparent"), &from))
+	if (!tf_http_repeated(q, "traceparent") && !tf_trace_parse(tf_http_header(q, "traceparent"), &from)) {
 		tf_trace_child(c->server->os, &from, &x->trace);
-	else
+		memcpy(x->parent, from.span, sizeof x->parent);
+	} else {
 		tf_trace_new(c->server->os, &x->trace);
+		tf_spans_decide(c->server->o.spans, &x->trace);
+	}
 	enum tf_err ignored = TF_INVALID;
 	if (!tf_http_repeated(q, "x-correlation-id"))
 		ignored = tf_trace_correlate(&x->trace, tf_http_header(q, "x-correlation-id"));

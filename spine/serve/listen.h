@@ -22,6 +22,19 @@
 		"terminators", TF_PARAM_TEXT, false, "ADDRS", NULL, 0, 0, "whose Client-Cert header is believed"       \
 	}
 
+/* Rows of their own for where spans go, of a service that records them. */
+#define TF_LISTEN_OTLP_PARAMS                                                                                          \
+	{"otlp", TF_PARAM_TEXT, false, "URL", NULL, 0, 0, "send spans to this OpenTelemetry collector"},               \
+	{                                                                                                              \
+		"otlp-sample", TF_PARAM_INT, false, "PERCENT", "100", 0, 100, "of traces that begin here"              \
+	}
+
+struct tf_otlp;
+
+/* By those options: *out is NULL without --otlp; else for the caller to free when the server has ended: it drains.
+ * service: its name in traces. */
+enum tf_err tf_listen_otlp(struct tf_os *os, const struct tf_args *args, const char *service, const char *version,
+			   struct tf_watch *watch, struct tf_otlp **out, struct tf_fault *f) TF_MUST_USE;
 /* Fills host, port, tls and terminators of o by those options; host is kept in out_host. *out_tls is for the caller to
  * free after the server, NULL without TLS. */
 enum tf_err tf_listen_options(struct tf_os *os, const struct tf_args *args, char out_host[static 256],

@@ -236,4 +236,5 @@ tf_exchange_log(struct tf_exchange *x)
 	       TF_KV("method", q->method), TF_KV("path", q->path), TF_KV("status", x->status),
 	       TF_KV("bytes_in", x->body.n), TF_KV("bytes_out", x->body_out), TF_KV("us", took),
 	       TF_KV("aborted", (bool)(x->state == TF_ANSWER_ABORTED)));
+	tf_exchange_span(x, took);
 }

@@ -8,14 +8,16 @@
  * One request at a time is read from a connection; pipelined ones wait in the socket. Bounds: struct
  * tf_server_options, each answered with the status it names. Errors are RFC 9457 problem details. X-Correlation-Id (1
  * to 64 of letters, digits and "._:-") and traceparent are taken from the request or made anew, and the correlation id
- * is sent back. /healthz, /readyz and /metrics are always there. Thread rule: all calls from the loop's thread, but for
- * replies of an exchange in a worker, from that worker. */
+ * is sent back. With `spans` each request of a sampled trace is recorded as a server span; a handler's own spans are
+ * its children by tf_exchange_trace. /healthz, /readyz and /metrics are always there. Thread rule: all calls from the
+ * loop's thread, but for replies of an exchange in a worker, from that worker. */
 #pragma once
 #include "os/net.h"
 #include "serve/http.h"
 #include "serve/tls.h"
 #include "watch/log.h"
 #include "watch/metric.h"
+#include "watch/span.h"
 
 struct tf_server;
 struct tf_exchange;
@@ -60,6 +62,7 @@ struct tf_server_options {
 	const struct tf_route *routes; /* ends with a NULL method */
 	void *ctx;
 	struct tf_watch *watch; /* access log and faults */
+	struct tf_spans *spans; /* where requests are recorded; its count is in /metrics; NULL: nowhere */
 	/* After each round of events, before answers are sent: group commit. Returns how long the loop may sleep
 	 * (negative: for ever). May be NULL. */
 	tf_dur (*after)(void *ctx);
@@ -91,6 +94,8 @@ struct tf_str tf_exchange_param(const struct tf_exchange *x, unsigned i);
 struct tf_str tf_exchange_query(const struct tf_exchange *x, const char *name);
 struct tf_str tf_exchange_body(const struct tf_exchange *x);
 const struct tf_trace *tf_exchange_trace(const struct tf_exchange *x);
+/* Where the request's event is in the log: told on its span. Before it is answered. */
+void tf_exchange_logged(struct tf_exchange *x, uint64_t offset);
 /* The client's certificate: of its TLS connection, or as a terminator in front tells it. NULL: none. */
 const struct tf_certificate *tf_exchange_certificate(struct tf_exchange *x);
 /* Of the worker that runs it, from 0: workers may keep state by it. */

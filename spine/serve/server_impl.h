@@ -29,6 +29,8 @@ struct tf_exchange {
 	struct tf_buf body;
 	uint64_t reserved; /* of the server's bodies_max */
 	struct tf_trace trace;
+	uint8_t parent[8]; /* the caller's span; zero: none */
+	uint64_t event;    /* its offset in the log, plus 1; 0: none */
 	tf_dur begun;
 	struct tf_certificate forwarded; /* by a terminator in front */
 	unsigned worker;
@@ -140,6 +142,9 @@ void tf_reply_refusal(struct tf_exchange *x, int status, const char *why);
 /* Has its connection flushed at the end of the round. */
 void tf_exchange_touch(struct tf_exchange *x);
 void tf_exchange_log(struct tf_exchange *x);
+
+/* exchange_span.c: records the server span of an exchange that is over. */
+void tf_exchange_span(struct tf_exchange *x, tf_dur took);
 
 /* worker.c */
 enum tf_err tf_serve_workers(struct tf_server *s, struct tf_fault *f) TF_MUST_USE;
