@@ -129,7 +129,9 @@ commit(struct insure_api *a, struct tf_fault *f)
 	if (!any)
 		return TF_OK;
 	tf_metric_add(a->metrics, INSURE_M_COMMITS, 0, 1);
-	tf_metric_observe(a->metrics, INSURE_M_SYNC, 0, tf_os_ticks(a->os) - begun);
+	tf_dur took = tf_os_ticks(a->os) - begun;
+	tf_metric_observe(a->metrics, INSURE_M_SYNC, 0, took);
+	insure_api_span(a, took);
 	insure_api_answer(a);
 	return TF_OK;
 }

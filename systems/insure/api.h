@@ -25,6 +25,7 @@ struct insure_parked {
 struct insure_api {
 	struct tf_os *os;
 	struct tf_watch *watch;
+	struct tf_spans *spans; /* NULL: nothing is traced */
 	struct tf_server *server;
 	struct insure_store *store;
 	bool believe_header;      /* --insecure-partner-header */
@@ -64,6 +65,8 @@ void insure_api_problem(struct tf_exchange *x, int status, const char *code, con
 /* api_post.c */
 void insure_api_post_policy(void *ctx, struct tf_exchange *x);
 void insure_api_post_cancel(void *ctx, struct tf_exchange *x);
+/* After a commit, which took so long: records it as a span of the requests it covers. */
+void insure_api_span(struct insure_api *a, tf_dur took);
 /* After a commit: answers what it covers; or, when it failed, nobody. */
 void insure_api_answer(struct insure_api *a);
 void insure_api_fail(struct insure_api *a, const struct tf_fault *why);

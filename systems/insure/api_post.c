@@ -42,6 +42,25 @@ insure_api_told(void *token, uint64_t offset)
 }
 
 void
+insure_api_span(struct insure_api *a, tf_dur took)
+{
+	struct tf_span s;
+	int64_t requests = 0;
+	if (!a->spans || !a->posts)
+		return;
+	tf_span_init_shared(a->os, &s, TF_STR("log.commit"), tf_os_now(a->os) - took, took);
+	tf_span_i64(&s, "tenfold.log.first_offset", (int64_t)a->posts->offset);
+	for (struct insure_post *p = a->posts; p; p = p->next, requests++) {
+		tf_span_cover(&s, tf_exchange_trace(p->x));
+		tf_exchange_logged(p->x, p->offset);
+		if (!p->next)
+			tf_span_i64(&s, "tenfold.log.offset", (int64_t)p->offset);
+	}
+	tf_span_i64(&s, "tenfold.commit.requests", requests);
+	(void)tf_spans_put(a->spans, &s); /* a full ring counts it */
+}
+
+void
 insure_api_answer(struct insure_api *a)
 {
 	struct insure_post *p;

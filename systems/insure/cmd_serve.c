@@ -6,6 +6,8 @@
 #include "api.h"
 #include "base/mem.h"
 #include "cli.h"
+#include "serve/listen.h"
+#include "serve/otlp.h"
 
 static const struct tf_param params[] = {
 	INSURE_PARAM_DATA,
@@ -18,6 +20,7 @@ static const struct tf_param params[] = {
 	{"partner-keys", TF_PARAM_INT, false, "N", "8388608", 1, 1000000000, "unexpired keys of a partner; then 429"},
 	{"keep-keys", TF_PARAM_DURATION, false, "TIME", "1d", 60 * TF_SEC, 30 * TF_DAY, "a key is remembered at least"},
 	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time; others wait"},
+	TF_LISTEN_OTLP_PARAMS,
 	{"quiet", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "no log line for each request"},
 	{0},
 };
@@ -74,6 +77,7 @@ listen_and_run(struct insure_api *a, const struct tf_args *args, struct tf_fault
 		.routes = insure_routes,
 		.ctx = a,
 		.watch = a->watch,
+		.spans = a->spans,
 		.after = insure_api_after,
 		.ready = insure_api_ready,
 		.metrics = insure_api_metrics,
@@ -121,9 +125,14 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct insure_api a = {.os = cli->os, .watch = &watch};
 	a.believe_header = tf_args_flag(&args, "insecure-partner-header");
 	a.require_correlation = tf_args_int(&args, "correlation") == 0;
-	enum tf_err e = serve(&a, &args, &f);
+	struct tf_otlp *otlp = NULL;
+	enum tf_err e = tf_listen_otlp(cli->os, &args, "insure", TF_VERSION, &watch, &otlp, &f);
+	a.spans = tf_otlp_spans(otlp);
+	if (!e)
+		e = serve(&a, &args, &f);
 	insure_api_release(&a);
 	insure_store_close(&a.store);
+	tf_otlp_free(&otlp);
 	tf_watch_release(&watch);
 	return e ? insure_cli_fail(&f) : 0;
 }

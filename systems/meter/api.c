@@ -185,7 +185,9 @@ commit(struct meter_api *a, struct tf_fault *f)
 	TF_TRY(meter_keys_commit(&a->keys, f));
 	TF_TRY(tf_flow_commit(a->writer->flow, f));
 	tf_metric_add(a->metrics, METER_M_COMMITS, 0, 1);
-	tf_metric_observe(a->metrics, METER_M_SYNC, 0, tf_os_ticks(a->os) - begun);
+	tf_dur took = tf_os_ticks(a->os) - begun;
+	tf_metric_observe(a->metrics, METER_M_SYNC, 0, took);
+	meter_api_span(a, took);
 	meter_api_tell(a);
 	meter_api_retry_told(a);
 	return TF_OK;

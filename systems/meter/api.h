@@ -65,6 +65,7 @@ struct meter_api {
 	const struct meter_tariff *tariff;
 	struct meter_tier_rule rule;
 	struct tf_watch *watch;
+	struct tf_spans *spans; /* NULL: nothing is traced */
 	struct tf_server *server;
 
 	struct meter_store *writer;
@@ -125,6 +126,8 @@ enum tf_err meter_api_zone(struct meter_api *a, struct tf_str name, struct tf_zo
 void meter_api_post_readings(void *ctx, struct tf_exchange *x);
 /* After a commit: answers those it covers. */
 void meter_api_tell(struct meter_api *a);
+/* Records the commit, which took so long, as a span of the requests it covers. Before they are told. */
+void meter_api_span(struct meter_api *a, tf_dur took);
 /* Instead: none of those waiting is acknowledged. */
 void meter_api_post_fail(struct meter_api *a, const struct tf_fault *why);
 

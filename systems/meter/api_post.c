@@ -246,6 +246,26 @@ accept_post(struct meter_api *a, struct meter_api_post *p)
 }
 
 void
+meter_api_span(struct meter_api *a, tf_dur took)
+{
+	struct tf_span s;
+	int64_t requests = 0, first = INT64_MAX, last = -1;
+	if (!a->spans || !a->posts)
+		return;
+	tf_span_init_shared(a->os, &s, TF_STR("log.commit"), tf_os_now(a->os) - took, took);
+	for (struct meter_api_post *p = a->posts; p; p = p->next, requests++) {
+		tf_span_cover(&s, tf_exchange_trace(p->x));
+		tf_exchange_logged(p->x, p->offset);
+		first = (int64_t)p->offset < first ? (int64_t)p->offset : first;
+		last = (int64_t)p->offset > last ? (int64_t)p->offset : last;
+	}
+	tf_span_i64(&s, "tenfold.log.first_offset", first);
+	tf_span_i64(&s, "tenfold.log.offset", last);
+	tf_span_i64(&s, "tenfold.commit.requests", requests);
+	(void)tf_spans_put(a->spans, &s); /* a full ring counts it */
+}
+
+void
 meter_api_tell(struct meter_api *a)
 {
 	struct meter_api_post *p;

@@ -37,7 +37,9 @@ struct meter_api_send {
 	struct tf_exchange *x; /* who asked for this round; NULL: the schedule */
 
 	/* The round: the worker's while it runs, the loop's before and after. */
-	tf_time at; /* 0: there was none */
+	tf_time at;            /* 0: there was none */
+	struct tf_trace trace; /* its span; the posts are below it */
+	uint8_t parent[8];     /* of who asked; zero: none */
 	struct head_end *ends;
 	uint32_t end_count, last;
 	size_t bytes;
@@ -156,7 +158,12 @@ post(struct meter_api_send *s, struct head_end *e)
 	}
 	XXH128_hash_t h = XXH3_128bits(e->file.p, e->file.n);
 	snprintf(key, sizeof key, "%016" PRIx64 "%016" PRIx64, h.high64, h.low64);
-	struct tf_client_post p = {url, "text/csv; charset=utf-8", key, tf_buf_view(&e->file)};
+	struct tf_client_post p = {.url = url,
+				   .type = "text/csv; charset=utf-8",
+				   .key = key,
+				   .body = tf_buf_view(&e->file),
+				   .trace = &s->trace,
+				   .spans = s->api->spans};
 	if (!tf_client_post(s->api->os, &p, &o, &e->answer, &e->fault))
 		e->state = "sent";
 }
@@ -173,6 +180,34 @@ work(void *arg)
 	tf_server_wake(s->api->server);
 }
 
+/* The trace of who asked, or one of its own. */
+static void
+begin_trace(struct meter_api_send *s, struct tf_exchange *x)
+{
+	memset(s->parent, 0, sizeof s->parent);
+	if (x) {
+		tf_trace_child(s->api->os, tf_exchange_trace(x), &s->trace);
+		memcpy(s->parent, tf_exchange_trace(x)->span, sizeof s->parent);
+	} else {
+		tf_trace_new(s->api->os, &s->trace);
+		tf_spans_decide(s->api->spans, &s->trace);
+	}
+}
+
+static void
+record_span(struct meter_api_send *s)
+{
+	struct tf_span span;
+	if (!tf_spans_want(s->api->spans, &s->trace))
+		return;
+	tf_span_init(&span, TF_SPAN_INTERNAL, TF_STR("rerequest"), &s->trace, s->parent, s->at,
+		     tf_os_ticks(s->api->os) - s->begun);
+	tf_span_i64(&span, "tenfold.head_ends", s->end_count);
+	if (s->fault.code)
+		tf_span_fail(&span, tf_str(tf_err_name(s->fault.code)));
+	(void)tf_spans_put(s->api->spans, &span); /* a full ring counts it */
+}
+
 static enum tf_err
 start(struct meter_api_send *s, struct tf_exchange *x, struct tf_fault *f)
 {
@@ -182,6 +217,7 @@ start(struct meter_api_send *s, struct tf_exchange *x, struct tf_fault *f)
 	if (!s->ends)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for head-ends");
 	s->x = x;
+	begin_trace(s, x);
 	s->at = tf_os_now(s->api->os);
 	s->begun = tf_os_ticks(s->api->os);
 	s->end_count = s->last = 0;
@@ -247,6 +283,7 @@ static void
 finish(struct meter_api_send *s)
 {
 	tf_worker_join(&s->worker);
+	record_span(s);
 	if (s->fault.code)
 		tf_watch_fault(s->api->watch, "rerequest.failed", NULL, &s->fault);
 	else

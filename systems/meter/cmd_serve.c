@@ -7,6 +7,8 @@
 #include "api_send.h"
 #include "base/mem.h"
 #include "cli.h"
+#include "serve/listen.h"
+#include "serve/otlp.h"
 
 static const struct tf_param params[] = {
 	METER_PARAM_DATA,
@@ -25,6 +27,7 @@ static const struct tf_param params[] = {
 	{"body-bytes", TF_PARAM_SIZE, false, "BYTES", "16MiB", 1, 1 << 30, "of one body; past it 413"},
 	{"bodies-bytes", TF_PARAM_SIZE, false, "BYTES", "128MiB", 1, (int64_t)1 << 40, "of all received; past it 429"},
 	{"queue-bytes", TF_PARAM_SIZE, false, "BYTES", "64MiB", 1, (int64_t)1 << 40, "not published yet; past it 429"},
+	TF_LISTEN_OTLP_PARAMS,
 	{"quiet", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "no log line for each request"},
 	{0},
 };
@@ -73,6 +76,7 @@ listen_and_run(struct meter_api *a, const struct tf_args *args, struct tf_fault 
 		.routes = a->routes,
 		.ctx = a,
 		.watch = a->watch,
+		.spans = a->spans,
 		.after = meter_api_after,
 		.ready = meter_api_ready,
 		.metrics = meter_api_metrics,
@@ -166,6 +170,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct tf_fault f = {0};
 	struct tf_watch watch;
 	struct meter_tariff *tariff = NULL;
+	struct tf_otlp *otlp = NULL;
 	bool quiet = tf_args_flag(&args, "quiet");
 	struct meter_api *a = tf_calloc(1, sizeof *a);
 	if (!a || read_tariff(cli->os, tf_args_cstr(&args, "tariff"), &tariff, &f)) {
@@ -183,11 +188,15 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 					   (int32_t)tf_args_int(&args, "cold-months"), 5};
 	a->tariff = tariff;
 	a->watch = &watch;
-	enum tf_err e = serve(a, &args, &f);
+	enum tf_err e = tf_listen_otlp(cli->os, &args, "meter", TF_VERSION, &watch, &otlp, &f);
+	a->spans = tf_otlp_spans(otlp);
+	if (!e)
+		e = serve(a, &args, &f);
 	meter_api_release(a);
 	meter_store_close(&a->writer);
 	meter_tariff_free(&tariff);
 	tf_free(a);
+	tf_otlp_free(&otlp);
 	tf_watch_release(&watch);
 	return e ? meter_cli_fail(&f) : 0;
 }
