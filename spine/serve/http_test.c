@@ -329,7 +329,7 @@ a_malformed_request_line_is_refused(void **state)
 		ROW("GET / HTTP/1.10\r\nHost: a\r\n\r\n", "! 400 the request line is malformed"),
 		ROW("GET / HTTP/x.1\r\nHost: a\r\n\r\n", "! 400 the request line is malformed"),
 		ROW("GET / HTTPS/1.1\r\nHost: a\r\n\r\n", "! 400 the request line is malformed"),
-		ROW("\x16\x03\x01\x02\n", "! 400 a line ends in a bare line feed"), /* TLS */
+		ROW("\x16\x03\x01\x02\n", "! 400 these bytes are no HTTP"), /* TLS */
 	};
 	check(rows, COUNT(rows));
 }
