@@ -80,4 +80,4 @@ curl -s "http://$at/metrics" | awk '$1 == "tenfold_insure_keys" { keys = $2 } $1
 kill -TERM $server
 wait $server
 server=""
-du -sb "$work/data/log" "$work/data/state" "$work/data/keys" | awk '{ n = split($2, p, "/"); s = s sprintf("%s\"%s\":%d", s ? "," : "", p[n], $1) } END { print "{\"bench\":\"bytes on disk\"," s "}" }'
+du -s --block-size=1 "$work/data/log" "$work/data/state" "$work/data/keys" | awk '{ n = split($2, p, "/"); s = s sprintf("%s\"%s\":%d", s ? "," : "", p[n], $1) } END { print "{\"bench\":\"bytes on disk\"," s "}" }'

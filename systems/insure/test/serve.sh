@@ -320,11 +320,21 @@ story_sync() {
 	pid=$!
 	until_ok 60 ready || { echo "not ok - serve starts under strace"; return; }
 	api=http://$api/insure/v1
+	look P000000000001 # what was written to create the log stands before this answer
 	for i in 1 2 3; do buy "s$i" "$(body)"; done
 	child=$(jq -rR 'fromjson? | select(.event == "serve.ready") | .pid' "$work/log")
 	kill "$child"
 	wait $pid 2>/dev/null
 	pid=""
+	# One after the other: before each answer its record was written, then synced.
+	own_record() {
+		awk '/(write|pwrite64|writev|pwritev)\(.*\/log\/0\/.*\.log>/ { written = 1; synced = 0 }
+			/fdatasync\(.*\/log\/0\/.*\.log>/ { synced = written }
+			/HTTP\/1.1 404/ { written = synced = 0 }
+			/HTTP\/1.1 201/ { answers++; bad += !(written && synced); written = synced = 0 }
+			END { exit !(answers == 3 && !bad) }' "$work/trace"
+	}
+	promise "each answer has a record of its own in front of it" own_record
 	promise "an answer follows the sync that covers it" tools/trace_check.py --log '/log/.*\.log$' --ack 'HTTP/1.1 201' "$work/trace"
 }
 
