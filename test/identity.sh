@@ -35,6 +35,8 @@ await() { # FILE TEXT
 # The directory.
 promise "staging says that it is" grep -q 'not for production' <(id init --dir s --profile staging --audience https://api.example 2>&1)
 promise "a second init is refused" code 1 id init --dir s --profile staging
+mkdir full && touch full/x
+promise "init in a directory that holds something else is refused" code 1 id init --dir full --profile staging
 promise "production refuses tokens that live long" code 1 id init --dir x --profile production --token-seconds 3600
 promise "production refuses an issuer without https" code 1 id init --dir x --profile production --issuer http://localhost:1
 promise "an overlap shorter than a token's life is refused" code 2 id init --dir x --profile staging --overlap 1m

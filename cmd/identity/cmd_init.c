@@ -56,15 +56,21 @@ settings(const struct tf_args *a, struct identity *id)
 }
 
 static enum tf_err
+not_empty(void *ctx, const char *name, bool is_dir)
+{
+	(void)ctx;
+	(void)name;
+	(void)is_dir;
+	return TF_EXISTS;
+}
+
+static enum tf_err
 check(struct identity *id, struct tf_fault *f)
 {
-	char path[IDENTITY_PATH_MAX];
-	struct tf_stat st;
-	struct tf_str end = TF_STR("/");
-	TF_TRY(identity_path(id, "identity.json", NULL, NULL, path, f));
-	if (tf_os_stat(id->os, path, &st, NULL) == TF_OK)
-		return tf_fault(f, TF_EXISTS, "'%s' is an issuer's directory already", id->dir);
-	if (!id->issuer.n || !id->audience.n || id->issuer.p[id->issuer.n - 1] == end.p[0])
+	enum tf_err e = tf_os_list(id->os, id->dir, not_empty, NULL, NULL);
+	if (e == TF_EXISTS)
+		return tf_fault(f, e, "'%s' is not empty", id->dir);
+	if (!id->issuer.n || !id->audience.n || id->issuer.p[id->issuer.n - 1] == '/')
 		return tf_fault(f, TF_USAGE,
 				"--issuer and --audience are URLs, the issuer's without a slash at the end");
 	if (id->overlap < id->token_life)

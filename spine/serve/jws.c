@@ -41,7 +41,7 @@ static enum tf_err
 read_head(struct tf_str text, struct tf_arena *arena, struct tf_jws *out, struct tf_fault *f)
 {
 	const struct tf_json *head;
-	struct tf_str bytes;
+	struct tf_str bytes = {0};
 	if (TF_B64_BYTES(text.n) > TF_JWT_HEAD_BYTES)
 		return tf_fault(f, TF_TOO_LARGE, "not a token: its header has more than %d bytes", TF_JWT_HEAD_BYTES);
 	TF_TRY(decode(text, arena, &bytes, f));

@@ -15,7 +15,7 @@
  * asking for answer_ttl at most. A revoked JWT stays good until it expires: ask (introspect_url) where that is too
  * long.
  *
- * Thread rule: all calls from any thread. */
+ * Thread rule: all calls from any thread, but tf_oauth_work from one at a time (the thread of tf_oauth_start is it). */
 #pragma once
 #include "os/os.h"
 #include "serve/jwt.h"
@@ -89,8 +89,9 @@ enum tf_err tf_oauth_new(const struct tf_oauth_options *o, struct tf_oauth **out
 void tf_oauth_free(struct tf_oauth **o);
 
 /* TF_OK with a principal, to be given back by tf_oauth_done. Otherwise *refusal is what to answer: TF_DENIED;
- * TF_INVALID for a header that is no bearer token; TF_BUSY where asking again after `changed` will tell (or answer the
- * refusal's 503); TF_NO_MEMORY. The fault never holds a part of the token. */
+ * TF_INVALID for a header that is no bearer token; TF_BUSY where asking again after `changed` may tell: once or twice,
+ * then answer the refusal's 503; TF_NO_MEMORY. The fault may name a member of the token's JSON, never hold the token.
+ */
 enum tf_err tf_oauth_check(struct tf_oauth *o, const struct tf_oauth_ask *ask, const struct tf_oauth_principal **out,
 			   struct tf_oauth_refusal *refusal, struct tf_fault *f) TF_MUST_USE;
 /* Gives a principal back; *p becomes NULL. Accepts NULL. */
