@@ -26,6 +26,8 @@ for draft in draft7 draft2020-12; do
 	[ ! -d "$suite/$draft/optional" ] || test/contract_suite.py "$TENFOLD" "$suite" $draft optional | sed 's/^# /# optional: /; s/^[0-9]/# optional: &/'
 done
 
+test/contract_oracle.py "$TENFOLD" 100 1
+
 cd "$work" || exit 2
 cat >schema.yaml <<'END'
 type: object

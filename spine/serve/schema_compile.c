@@ -119,7 +119,7 @@ enter(struct tf_schemas *s, const struct schema_scope *scope, const struct schem
 	for (size_t i = 0; i < s->anchors.size; i++) {
 		const struct tf_map_entry *e = &s->anchors.entries[i];
 		struct tf_str key = tf_str_n(e->key.borrowed, e->key_n);
-		if (!e->hash || !(e->value & 1) || key.n <= r->uri.n || key.p[r->uri.n] != '#' ||
+		if (!e->hash || !e->key.borrowed || !(e->value & 1) || key.n <= r->uri.n || key.p[r->uri.n] != '#' ||
 		    memcmp(key.p, r->uri.p, r->uri.n) != 0)
 			continue;
 		struct tf_str name = tf_str_n(key.p + r->uri.n + 1, key.n - r->uri.n - 1);
@@ -152,29 +152,38 @@ keep(struct tf_schemas *s, struct tf_schema *schema, struct tf_fault *f)
 	return TF_OK;
 }
 
+static enum tf_err
+out_of_room(struct tf_schemas *s, struct tf_fault *f)
+{
+	enum tf_err e = tf_arena_fault(&s->arena, f);
+	return e ? e : tf_fault(f, TF_NO_MEMORY, "out of memory");
+}
+
 /* The schema of a spot in a scope, compiled or to be compiled. */
 static enum tf_err
 schema_at(struct tf_schemas *s, struct schema_spot spot, const struct schema_scope *scope,
 	  const struct schema_resource *from, const struct tf_schema **out, struct tf_fault *f)
 {
+	uint64_t had;
 	if (spot.resource != from || !scope)
 		scope = enter(s, scope, spot.resource);
-	struct tf_schema *schema = tf_arena_calloc(&s->arena, 1, sizeof *schema);
-	struct schema_task *task = tf_arena_calloc(&s->arena, 1, sizeof *task);
-	if (!scope || !schema || !task)
-		return tf_arena_fault(&s->arena, f);
+	if (!scope)
+		return out_of_room(s, f);
 	struct {
 		const void *node;
 		uint64_t scope;
 	} key = {spot.node, scope->id};
-	uint64_t had;
 	if (tf_map_get(&s->compiled, tf_str_n(&key, sizeof key), &had)) {
 		*out = (const struct tf_schema *)(uintptr_t)had;
 		return TF_OK;
 	}
+	struct tf_schema *schema = tf_arena_calloc(&s->arena, 1, sizeof *schema);
+	struct schema_task *task = tf_arena_calloc(&s->arena, 1, sizeof *task);
+	if (!schema || !task)
+		return out_of_room(s, f);
 	TF_TRY(keep(s, schema, f));
 	if (tf_map_put(&s->compiled, tf_str_n(&key, sizeof key), (uintptr_t)schema))
-		return tf_fault(f, TF_NO_MEMORY, "out of memory");
+		return out_of_room(s, f);
 	schema->source = spot.node;
 	schema->place = spot.place;
 	schema->set = s;

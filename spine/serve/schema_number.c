@@ -163,6 +163,7 @@ schema_number_multiple(const struct schema_number *a, const struct schema_number
 		return multiple_of_large(a, zeros, b);
 	for (uint32_t i = b->from; i < b->to; i++)
 		divisor = divisor * 10 + (uint64_t)(digit_at(b, i) - '0');
+	TF_ASSERT(divisor > 0);
 	return multiple_of_small(a, zeros, divisor);
 }
 

@@ -123,7 +123,7 @@ take_table(struct schema_build *b, bool asserts, struct schema_objects *o)
 		TF_TRY(schema_sub(b, m, &place(o, m->key)->schema));
 	/* A name that is listed twice counts once. */
 	uint32_t kept = 0;
-	for (uint32_t i = 0; required && i < required->count; i++) {
+	for (uint32_t i = 0; required && o->required && i < required->count; i++) {
 		struct schema_property *p = place(o, o->required[i]);
 		if (p->required >= 0 || lifted(b, tf_json_get_n(properties, p->name)))
 			continue;
