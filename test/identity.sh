@@ -111,6 +111,34 @@ promise "another grant is refused" same "$(as alpha -d grant_type=password -d cl
 promise "a certificate in a header is not believed" same "$(web -H "Client-Cert: :$(openssl x509 -in s/certs/alpha.pem -outform DER | base64 -w0):" \
 	-d grant_type=client_credentials -d client_id=alpha "$url/token" | error)" invalid_client
 
+id check --issuer $issuer --audience https://api.example --jwks "$url/jwks" <<<"$token" >/dev/null 2>&1
+promise "keys of a server that is not trusted are not taken" same $? 75
+
+# An assertion that the shell and openssl have made.
+b64() { base64 -w0 | tr '+/' '-_' | tr -d '='; }
+assertion() { # ALG SIGN...: of the client cli
+	local now text
+	now=$(date +%s)
+	text=$(printf '{"alg":"%s"}' "$1" | b64).$(printf '{"iss":"cli","sub":"cli","aud":"%s","iat":%s,"exp":%s,"jti":"%s"}' \
+		$issuer "$now" $((now + 60)) "$RANDOM$RANDOM$RANDOM" | b64)
+	echo "$text.$(printf %s "$text" | "${@:2}" | b64)"
+}
+with() { # ASSERTION
+	web -d grant_type=client_credentials -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \
+		-d "client_assertion=$1" "$url/token"
+}
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out cli.key 2>/dev/null
+openssl pkey -in cli.key -pubout -out cli.pub
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out weak.key 2>/dev/null
+openssl pkey -in weak.key -pubout -out weak.pub
+promise "a client's weak key is refused" code 2 id client add --dir s --id weak --key weak.pub
+id client add --dir s --id cli --scope policy:read --key cli.pub >/dev/null
+promise "an RS256 assertion by openssl proves a client" same "$(with "$(assertion RS256 openssl dgst -sha256 -sign cli.key)" | jq -r .token_type)" Bearer
+promise "a PS256 one too" same "$(with "$(assertion PS256 openssl dgst -sha256 -sign cli.key -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32)" | jq -r .token_type)" Bearer
+promise "signed by another key it does not" same "$(with "$(assertion RS256 openssl dgst -sha256 -sign weak.key)" | error)" invalid_client
+promise "nor by HS256 with the public key as the secret" same "$(with "$(assertion HS256 openssl dgst -sha256 -mac HMAC -macopt "key:$(cat cli.pub)" -binary)" | error)" invalid_client
+promise "nor by nothing" same "$(with "$(assertion none true)" | error)" invalid_client
+
 # Introspection and revocation.
 ask() { web -u "basic:$secret" -d "token=$1" "$url/introspect"; }
 promise "introspection knows the token and its binding" same "$(ask "$token" | jq -r '.active, .cnf["x5t#S256"]' | paste -sd ' ')" "true $x5t"
@@ -176,7 +204,6 @@ if "$venv/bin/python" -c 'import jwt, joserfc' 2>/dev/null; then
 		openssl pkey -in $alg.key -pubout -out $alg.pub
 		id client add --dir s --id "py-$alg" --scope policy:read --key $alg.pub >/dev/null
 		id keys rotate --dir s --alg $alg >/dev/null
-		with() { web -d grant_type=client_credentials -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer -d "client_assertion=$1" "$url/token"; }
 		one=$(py assert $alg.key $alg "py-$alg" $issuer)
 		token=$(with "$one" | jq -r .access_token)
 		web "$url/jwks" >jwks.json

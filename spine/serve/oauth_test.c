@@ -2,6 +2,7 @@
  * answer, and what happens when keys change. Time is what a test says it is. */
 #include "token_test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -9,6 +10,7 @@
 
 /* The issuer: what it answers, and how often it was asked. */
 struct issuer {
+	pthread_mutex_t lock;
 	struct tf_buf answer;
 	enum tf_err error;
 	unsigned asked, changed;
@@ -32,7 +34,9 @@ answer(void *ctx, const struct tf_oauth_request *r, struct tf_buf *body, struct 
 	snprintf(i->user, sizeof i->user, "%s:%s", r->user ? r->user : "", r->password ? r->password : "");
 	if (i->error)
 		return tf_fault(f, i->error, "no issuer today");
+	pthread_mutex_lock(&i->lock);
 	tf_buf_str(body, tf_buf_view(&i->answer));
+	pthread_mutex_unlock(&i->lock);
 	return body->err;
 }
 
@@ -54,9 +58,11 @@ publish(struct kit *k, const char *pem, const char *kid, const char *pem2, const
 		key = key_of(pem2, kid2);
 		OK(tf_jwks_take(set, &key, NULL));
 	}
+	pthread_mutex_lock(&k->issuer.lock);
 	tf_buf_reset(&k->issuer.answer);
 	struct tf_json_out w = tf_json_out(&k->issuer.answer);
 	tf_jwks_put(&w, set);
+	pthread_mutex_unlock(&k->issuer.lock);
 	tf_jwks_free(&set);
 }
 
@@ -91,6 +97,7 @@ static int
 setup(void **state)
 {
 	struct kit *k = tf_calloc(1, sizeof *k);
+	pthread_mutex_init(&k->issuer.lock, NULL);
 	tf_buf_init(&k->issuer.answer, 0);
 	tf_buf_init(&k->header, 0);
 	begin(k, (struct tf_oauth_options){0});
@@ -105,6 +112,7 @@ teardown(void **state)
 {
 	struct kit *k = *state;
 	tf_oauth_free(&k->oauth);
+	pthread_mutex_destroy(&k->issuer.lock);
 	tf_buf_release(&k->issuer.answer);
 	tf_buf_release(&k->header);
 	tf_free(k);
@@ -536,6 +544,132 @@ the_thread_fetches_by_itself(void **state)
 }
 
 static void
+every_allocation_that_fails_is_told(void **state)
+{
+	struct kit *k = *state;
+	bring(k, BOUND, pem_ec, "ec-1");
+	for (uint64_t n = 1; n < 200; n++) {
+		begin(k, (struct tf_oauth_options){0});
+		OK(work(k, NOW));
+		tf_mem_fail_at(n);
+		enum tf_err e = ask(k, THUMB_A, NULL, NULL, NOW);
+		bool untouched = tf_mem_fail_at(0) < n;
+		if (untouched) {
+			OK(e);
+			return;
+		}
+		assert_int_equal(e, TF_NO_MEMORY);
+		refused(k, 503, "unavailable", "");
+		OK(ask(k, THUMB_A, NULL, NULL, NOW));
+	}
+	fail();
+}
+
+/* Askers in threads of their own, with the token that the issuer hands out at the moment. */
+struct load {
+	struct kit *k;
+	pthread_mutex_t lock;
+	struct tf_buf header; /* under the lock */
+	unsigned asked, failed;
+	bool stop;
+};
+
+static bool
+copy_header(struct load *l, char out[static 4096], size_t *n)
+{
+	pthread_mutex_lock(&l->lock);
+	*n = l->header.n;
+	memcpy(out, l->header.p, *n);
+	bool stop = l->stop;
+	pthread_mutex_unlock(&l->lock);
+	return !stop;
+}
+
+static void
+asker(void *arg)
+{
+	struct load *l = arg;
+	char header[4096];
+	size_t n;
+	while (copy_header(l, header, &n)) {
+		const struct tf_oauth_principal *p = NULL;
+		struct tf_oauth_refusal refusal;
+		struct tf_oauth_ask a = {.authorization = tf_str_n(header, n), .now = tf_os_now(tf_os_real())};
+		enum tf_err e = TF_BUSY;
+		for (int i = 0; i < 50 && e == TF_BUSY; i++) {
+			uint64_t since = tf_oauth_changes(l->k->oauth);
+			e = tf_oauth_check(l->k->oauth, &a, &p, &refusal, NULL);
+			if (e == TF_BUSY)
+				tf_oauth_await(l->k->oauth, since, TF_SEC);
+		}
+		tf_oauth_done(&p);
+		pthread_mutex_lock(&l->lock);
+		l->asked++;
+		l->failed += e != TF_OK;
+		pthread_mutex_unlock(&l->lock);
+	}
+}
+
+/* A token of the time that it is now, by that key, is what askers have from here on. */
+static void
+hand_out(struct load *l, const char *pem, const char *kid)
+{
+	char claims[512];
+	long long now = tf_os_now(tf_os_real()) / TF_SEC;
+	snprintf(claims, sizeof claims, "{" C_ISS "," C_AUD "," C_WHO ",\"iat\":%lld,\"exp\":%lld}", now, now + 300);
+	bring(l->k, claims, pem, kid);
+	pthread_mutex_lock(&l->lock);
+	tf_buf_reset(&l->header);
+	tf_buf_str(&l->header, tf_buf_view(&l->k->header));
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void
+await_asked(struct load *l, unsigned more)
+{
+	unsigned until = 0, now = 0;
+	do {
+		pthread_mutex_lock(&l->lock);
+		now = l->asked;
+		pthread_mutex_unlock(&l->lock);
+		until = until ? until : now + more;
+	} while (now < until);
+}
+
+static void
+rotations_under_load_fail_no_request(void **state)
+{
+	struct kit *k = *state;
+	struct load l = {.k = k};
+	struct tf_worker *askers[2];
+	char kid[2][16] = {"k0", ""};
+	begin(k, (struct tf_oauth_options){.fetch_gap = 1});
+	pthread_mutex_init(&l.lock, NULL);
+	tf_buf_init(&l.header, 0);
+	publish(k, pem_ec, kid[0], NULL, NULL);
+	hand_out(&l, pem_ec, kid[0]);
+	OK(tf_oauth_start(k->oauth, tf_os_real(), NULL, NULL, &k->f));
+	for (int i = 0; i < 2; i++)
+		OK(tf_os_start(tf_os_real(), asker, &l, &askers[i], &k->f));
+	for (int i = 1; i <= 20; i++) { /* the new key beside the old; then it signs */
+		const char *new = i % 2 ? pem_thief : pem_ec, *old = i % 2 ? pem_ec : pem_thief;
+		snprintf(kid[i % 2], sizeof kid[0], "k%d", i);
+		publish(k, new, kid[i % 2], old, kid[(i + 1) % 2]);
+		hand_out(&l, new, kid[i % 2]);
+		await_asked(&l, 20);
+	}
+	pthread_mutex_lock(&l.lock);
+	l.stop = true;
+	pthread_mutex_unlock(&l.lock);
+	for (int i = 0; i < 2; i++)
+		tf_worker_join(&askers[i]);
+	assert_int_equal(l.failed, 0);
+	assert_in_range(l.asked, 400, UINT32_MAX);
+	pthread_mutex_destroy(&l.lock);
+	tf_buf_release(&l.header);
+}
+
+static void
 thumbprint_is_that_of_rfc_8705(void **state)
 {
 	char out[44];
@@ -570,6 +704,8 @@ main(void)
 		T(questions_waiting_are_bounded),
 		T(options_that_make_no_sense_are_refused),
 		T(the_thread_fetches_by_itself),
+		T(every_allocation_that_fails_is_told),
+		T(rotations_under_load_fail_no_request),
 		T(thumbprint_is_that_of_rfc_8705),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
