@@ -44,8 +44,15 @@ static bool
 take_violation(void *ctx, const struct tf_violation *v)
 {
 	struct contract_check *k = ctx;
-	const char *code = strcmp(v->keyword, "required") == 0 ? "MISSING" : *v->keyword ? "INVALID" : "UNKNOWN";
-	contract_find(k, code, k->status, v->instance, "%.*s", TF_FMT(v->message));
+	const char *code = v->member.p ? "MISSING" : *v->keyword ? "INVALID" : "UNKNOWN";
+	char pointer[512];
+	struct tf_str where = v->instance;
+	if (v->member.p && !memchr(v->member.p, '/', v->member.n) && !memchr(v->member.p, '~', v->member.n)) {
+		int n = snprintf(pointer, sizeof pointer, "%.*s/%.*s", TF_FMT(v->instance), TF_FMT(v->member));
+		if (n > 0 && n < (int)sizeof pointer)
+			where = tf_str_n(pointer, (size_t)n);
+	}
+	contract_find(k, code, k->status, where, "%.*s", TF_FMT(v->message));
 	return k->found->count < TF_FINDINGS_MAX;
 }
 

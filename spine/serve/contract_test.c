@@ -160,7 +160,7 @@ parameters_are_held_against_the_contract(void **state)
 		 "400 query deep INVALID: is a string: a boolean is wanted\n"},
 		{"GET /insure/v1/policies/P1?filter=%7B%22x%22:1%7D", ID, ""},
 		{"GET /insure/v1/policies/P1?filter=%7B%7D", ID,
-		 "400 query filter MISSING: the member 'x' is missing\n"},
+		 "400 query filter/x MISSING: the member 'x' is missing\n"},
 		{"GET /insure/v1/policies/P1", "", "400 header X-Correlation-Id MISSING: is missing\n"},
 		{"GET /insure/v1/policies/P1", "X-Correlation-Id: 5",
 		 "400 header X-Correlation-Id INVALID: is no valid uuid\n"},
@@ -193,7 +193,7 @@ bodies_are_held_against_the_contract(void **state)
 		{"Content-Type: application/json",
 		 "{\"premium\":1,\"made\":\"2025-01-01\",\"holders\":[{\"name\":\"x\"},{\"age\":\"y\"}]}",
 		 "422 body /holders/1/age INVALID: is a string: an integer is wanted\n"
-		 "422 body /holders/1 MISSING: the member 'name' is missing\n"},
+		 "422 body /holders/1/name MISSING: the member 'name' is missing\n"},
 		{"Content-Type: text/plain", "x",
 		 "415 header Content-Type MEDIA_TYPE: text/plain is not taken: application/json is taken\n"},
 		{"", "{}", "415 header Content-Type MISSING: is missing: application/json is taken\n"},

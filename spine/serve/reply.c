@@ -44,6 +44,26 @@ tf_exchange_worker(const struct tf_exchange *x)
 	return x->worker;
 }
 
+tf_dur
+tf_exchange_age(const struct tf_exchange *x)
+{
+	return tf_os_ticks(x->conn->server->os) - x->begun;
+}
+
+const struct tf_peer *
+tf_exchange_peer(const struct tf_exchange *x)
+{
+	return &x->conn->peer;
+}
+
+void
+tf_exchange_again(struct tf_exchange *x)
+{
+	struct tf_server *s = x->conn->server;
+	s->dispatched = true;
+	x->route->handle(s->o.ctx, x);
+}
+
 void **
 tf_exchange_user(struct tf_exchange *x)
 {

@@ -60,6 +60,7 @@ struct tf_violation {
 	const char *keyword;
 	struct tf_str message; /* one sentence, lower case, no full stop */
 	uint32_t at;           /* byte offset of the value in its text */
+	struct tf_str member;  /* of "required": which is missing; else empty */
 };
 
 /* Called for each violation; strings live until it returns. False: no more are wanted. */

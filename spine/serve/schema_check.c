@@ -123,8 +123,9 @@ schema_tell(struct tf_checker *c, const struct tf_schema *s, const struct tf_jso
 	if (*keyword)
 		tf_buf_printf(&place, "/%s", keyword);
 	size_t length = n < 0 ? 0 : n < (int)sizeof message ? (size_t)n : sizeof message - 1;
-	struct tf_violation told = {tf_buf_view(&instance), tf_buf_view(&place), keyword, tf_str_n(message, length),
-				    v->at};
+	struct tf_violation told = {
+		tf_buf_view(&instance), tf_buf_view(&place), keyword, tf_str_n(message, length), v->at, c->missing};
+	c->missing = (struct tf_str){0};
 	if (instance.err || place.err)
 		schema_stop(c, TF_NO_MEMORY, "out of memory");
 	else if (c->told++ >= c->o.violations_max || !c->fn(c->ctx, &told))

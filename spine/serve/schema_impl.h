@@ -281,6 +281,7 @@ struct tf_checker {
 	uint32_t depth, told;
 	bool telling; /* second pass: each violation is told */
 	tf_violation_fn *fn;
+	struct tf_str missing; /* told with the next violation */
 	void *ctx;
 	enum tf_err err;
 	const char *why;

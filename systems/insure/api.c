@@ -5,9 +5,11 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "serve/yaml.h"
 
-#define ARENA_BYTES ((size_t)256 << 10)
-#define TICK        TF_SEC
+#define ARENA_BYTES    ((size_t)256 << 10)
+#define CONTRACT_BYTES ((size_t)16 << 20)
+#define TICK           TF_SEC
 
 static const struct tf_metric metrics[] = {
 #define X(id, k, n, h, l, v, d) TF_METRIC(k, n, h, l, v, d),
@@ -37,28 +39,6 @@ const struct tf_route insure_routes[] = {{.method = "POST",
 					 {.method = "GET", .path = "/insure/v1/openapi.yaml", .handle = get_openapi},
 					 {0}};
 
-enum tf_err
-insure_api_init(struct insure_api *a, int64_t rate, int64_t burst, struct tf_fault *f)
-{
-	a->posts_end = &a->posts;
-	tf_buf_init(&a->records, 0);
-	tf_arena_init(&a->arena, "request", ARENA_BYTES);
-	a->parked = tf_calloc(INSURE_PARKED_MAX, sizeof *a->parked);
-	if (!a->parked || insure_limits_init(&a->limits, rate, burst))
-		return tf_fault(f, TF_NO_MEMORY, "no memory for the API");
-	return tf_metrics_new(metrics, sizeof metrics / sizeof *metrics, &a->metrics, f);
-}
-
-void
-insure_api_release(struct insure_api *a)
-{
-	tf_arena_release(&a->arena);
-	tf_buf_release(&a->records);
-	insure_limits_release(&a->limits);
-	tf_metrics_free(&a->metrics);
-	tf_free(a->parked);
-}
-
 void
 insure_api_problem(struct tf_exchange *x, int status, const char *code, const char *text, const char *field)
 {
@@ -66,58 +46,83 @@ insure_api_problem(struct tf_exchange *x, int status, const char *code, const ch
 	tf_reply_problem(x, &p);
 }
 
-/* --correlation require: the caller's own id must be there, and one that can be used. Minting is the server's. */
-static bool
-check_correlation(const struct insure_api *a, struct tf_exchange *x)
-{
-	struct tf_trace scratch = {0};
-	struct tf_str id = tf_exchange_header(x, "x-correlation-id");
-	if (!a->require_correlation)
-		return true;
-	if (!tf_http_repeated(tf_exchange_request(x), "x-correlation-id") && !tf_trace_correlate(&scratch, id))
-		return true;
-	insure_api_problem(x, 400, "CORRELATION_REQUIRED",
-			   "one X-Correlation-Id of 1 to 64 letters, digits and '._:-' is wanted", "X-Correlation-Id");
-	return false;
-}
-
-/* As draft-ietf-httpapi-ratelimit-headers has them. */
-static void
-rate_headers(const struct insure_limits *l, struct tf_exchange *x, const struct insure_allowance *w)
-{
-	char text[96];
-	if (!l->rate)
-		return;
-	snprintf(text, sizeof text, "\"requests\";q=%" PRId64 ";w=%" PRId64, l->burst,
-		 (l->burst + l->rate - 1) / l->rate);
-	tf_reply_header(x, "RateLimit-Policy", tf_str(text));
-	snprintf(text, sizeof text, "\"requests\";r=%" PRId64 ";t=%" PRId64, w->left, w->reset_s);
-	tf_reply_header(x, "RateLimit", tf_str(text));
-}
-
+/* What the contract has against it becomes the answer. */
 bool
-insure_api_admit(struct insure_api *a, struct tf_exchange *x, struct tf_str *out_partner)
+insure_api_keeps(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op)
 {
+	static struct tf_contract_findings found; /* 8 KiB; the loop's */
 	struct tf_fault f = {0};
-	struct insure_allowance w;
-	if (insure_partner(a->believe_header, x, out_partner, &f)) {
-		insure_api_problem(x, 401, "UNIDENTIFIED", f.text, a->believe_header ? "X-Partner" : NULL);
-		return false;
-	}
-	if (insure_limits_take(&a->limits, *out_partner, tf_os_ticks(a->os), &w, &f)) {
+	struct tf_buf b;
+	tf_contract_findings_init(&found);
+	if (tf_contract_request(op, tf_exchange_request(x), tf_exchange_body(x), a->work, &found, NULL, &f)) {
 		tf_reply_fault(x, &f, NULL);
 		return false;
 	}
-	rate_headers(&a->limits, x, &w);
-	if (!w.allowed) {
-		char text[24];
-		snprintf(text, sizeof text, "%" PRId64, w.retry_s > 0 ? w.retry_s : 1);
-		tf_reply_header(x, "Retry-After", tf_str(text));
-		tf_metric_add(a->metrics, INSURE_M_LIMITED, 0, 1);
-		insure_api_problem(x, 429, "RATE_LIMITED", "this partner's rate is used up", NULL);
+	if (!found.count)
+		return true;
+	tf_buf_init(&b, 0);
+	tf_contract_problem(&found, tf_exchange_request(x)->path, &b);
+	tf_metric_add(a->metrics, INSURE_M_REJECTED, 0, 1);
+	tf_reply(x, found.status, TF_PROBLEM_TYPE, tf_buf_view(&b));
+	tf_buf_release(&b);
+	return false;
+}
+
+bool
+insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, const char *scope,
+		 struct tf_caller *out)
+{
+	char date[TF_OPERATION_DATE_MAX];
+	if (tf_guard_admit(a->guard, x, scope, out) != TF_GUARD_IN)
 		return false;
-	}
-	return check_correlation(a, x);
+	if (tf_operation_deprecation(op, date))
+		tf_reply_header(x, "Deprecation", tf_str(date));
+	if (tf_operation_sunset(op, date))
+		tf_reply_header(x, "Sunset", tf_str(date));
+	return true;
+}
+
+/* The contract that is embedded; each operation of it by its route. */
+static enum tf_err
+read_contract(struct insure_api *a, struct tf_fault *f)
+{
+	static const char uri[] = "tenfold:/insure/v1/openapi.yaml";
+	const struct tf_json *document;
+	TF_TRY(tf_yaml_parse(insure_openapi(), &a->document, 0, &document, f));
+	TF_TRY(tf_contract_new(tf_str(uri), document, &(struct tf_contract_options){0}, &a->contract, f));
+	TF_TRY(tf_contract_work_new(&a->work));
+	a->buy = tf_contract_operation(a->contract, TF_STR("POST"), TF_STR("/insure/v1/policies"));
+	a->get = tf_contract_operation(a->contract, TF_STR("GET"), TF_STR("/insure/v1/policies/{number}"));
+	a->cancel =
+		tf_contract_operation(a->contract, TF_STR("POST"), TF_STR("/insure/v1/policies/{number}/cancellation"));
+	TF_ASSERT(a->buy && a->get && a->cancel);
+	return TF_OK;
+}
+
+enum tf_err
+insure_api_init(struct insure_api *a, struct tf_fault *f)
+{
+	a->posts_end = &a->posts;
+	tf_buf_init(&a->records, 0);
+	tf_arena_init(&a->arena, "request", ARENA_BYTES);
+	tf_arena_init(&a->document, "contract", CONTRACT_BYTES);
+	a->parked = tf_calloc(INSURE_PARKED_MAX, sizeof *a->parked);
+	if (!a->parked)
+		return tf_fault(f, TF_NO_MEMORY, "no memory for the API");
+	TF_TRY(read_contract(a, f));
+	return tf_metrics_new(metrics, sizeof metrics / sizeof *metrics, &a->metrics, f);
+}
+
+void
+insure_api_release(struct insure_api *a)
+{
+	tf_contract_free(&a->contract);
+	tf_contract_work_free(&a->work);
+	tf_arena_release(&a->document);
+	tf_arena_release(&a->arena);
+	tf_buf_release(&a->records);
+	tf_metrics_free(&a->metrics);
+	tf_free(a->parked);
 }
 
 static enum tf_err
@@ -125,6 +130,8 @@ commit(struct insure_api *a, struct tf_fault *f)
 {
 	bool any = a->posts != NULL;
 	tf_dur begun = any ? tf_os_ticks(a->os) : 0;
+	/* The record of who had it decided is on disk before the decision is told. */
+	TF_TRY(tf_guard_sync(a->guard, f));
 	TF_TRY(insure_store_commit(a->store, f));
 	if (!any)
 		return TF_OK;
@@ -136,23 +143,30 @@ commit(struct insure_api *a, struct tf_fault *f)
 	return TF_OK;
 }
 
+/* A file that failed to sync is not to be trusted: nothing more is acknowledged, the process ends. */
+void
+insure_api_break(struct insure_api *a, const struct tf_fault *why)
+{
+	a->broken = *why;
+	tf_watch_fault(a->watch, "flow.broken", NULL, why);
+	tf_server_stop(a->server);
+}
+
 tf_dur
 insure_api_after(void *ctx)
 {
 	struct insure_api *a = ctx;
 	struct tf_fault f = {0};
-	if (!a->broken.code && commit(a, &f)) {
-		/* A file that failed to sync is not to be trusted: nothing more is acknowledged, the process ends. */
-		a->broken = f;
-		tf_watch_fault(a->watch, "flow.broken", NULL, &f);
-		tf_server_stop(a->server);
-	}
+	if (!a->broken.code && commit(a, &f))
+		insure_api_break(a, &f);
 	if (a->broken.code) {
 		insure_api_fail(a, &a->broken);
 		return -1;
 	}
 	insure_api_let_go(a);
-	return a->parked_count ? TF_SEC / 100 : TICK;
+	tf_dur soon = a->parked_count ? TF_SEC / 100 : TICK;
+	tf_guard_after(a->guard, &soon);
+	return soon;
 }
 
 bool

@@ -7,7 +7,8 @@
  * from its log record, the first time as every later time. Bounds: INSURE_PARKED_MAX, and the store's. */
 #pragma once
 #include "base/arena.h"
-#include "partner.h"
+#include "serve/contract.h"
+#include "serve/guard.h"
 #include "store.h"
 
 #define INSURE_BODY_MAX   8192
@@ -28,9 +29,11 @@ struct insure_api {
 	struct tf_spans *spans; /* NULL: nothing is traced */
 	struct tf_server *server;
 	struct insure_store *store;
-	bool believe_header;      /* --insecure-partner-header */
-	bool require_correlation; /* --correlation require */
-	struct insure_limits limits;
+	struct tf_guard *guard;
+	struct tf_contract *contract;
+	struct tf_contract_work *work;
+	struct tf_arena document; /* of the contract */
+	const struct tf_operation *buy, *get, *cancel;
 	struct tf_arena arena; /* of one request */
 	struct tf_metrics *metrics;
 	struct insure_post *posts, **posts_end; /* submitted, not yet synced */
@@ -48,8 +51,7 @@ enum {
 
 extern const struct tf_route insure_routes[];
 
-/* limits: see partner.h. */
-enum tf_err insure_api_init(struct insure_api *a, int64_t rate, int64_t burst, struct tf_fault *f) TF_MUST_USE;
+enum tf_err insure_api_init(struct insure_api *a, struct tf_fault *f) TF_MUST_USE;
 void insure_api_release(struct insure_api *a);
 /* The server's hooks: after commits and answers. */
 tf_dur insure_api_after(void *ctx);
@@ -58,9 +60,15 @@ void insure_api_metrics(void *ctx, struct tf_buf *out);
 /* The store's: a post is durable. */
 void insure_api_told(void *token, uint64_t offset);
 
-/* Who it is, whether ids and rate are in order; sets the RateLimit headers. False: it is answered. */
-bool insure_api_admit(struct insure_api *a, struct tf_exchange *x, struct tf_str *out_partner);
+/* Who calls, and may they (guard.h)? False: it is answered, or waits. */
+bool insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, const char *scope,
+		      struct tf_caller *out);
+/* Does the request keep to the contract? False: it is answered. */
+bool insure_api_keeps(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op);
 void insure_api_problem(struct tf_exchange *x, int status, const char *code, const char *text, const char *field);
+
+/* The process must end: nothing more is told. */
+void insure_api_break(struct insure_api *a, const struct tf_fault *why);
 
 /* api_post.c */
 void insure_api_post_policy(void *ctx, struct tf_exchange *x);

@@ -71,9 +71,10 @@ void
 insure_api_get_policy(void *ctx, struct tf_exchange *x)
 {
 	struct insure_api *a = ctx;
-	struct tf_str partner, text = tf_exchange_query(x, "min_offset");
+	struct tf_caller who;
+	struct tf_str text = tf_exchange_query(x, "min_offset");
 	uint64_t policy, min_offset = 0;
-	if (!insure_api_admit(a, x, &partner))
+	if (!insure_api_admit(a, x, a->get, "policy:read", &who) || !insure_api_keeps(a, x, a->get))
 		return;
 	if (text.p && (!tf_str_u64(text, &min_offset) || min_offset == UINT64_MAX)) {
 		insure_api_problem(x, 400, "INVALID", "min_offset is no offset", "min_offset");

@@ -184,7 +184,7 @@ post_new(struct insure_api *a, struct tf_exchange *x)
 }
 
 static void
-submit(struct insure_api *a, struct tf_exchange *x, struct insure_command *c)
+submit(struct insure_api *a, struct tf_exchange *x, const struct tf_caller *who, struct insure_command *c)
 {
 	struct tf_fault f = {0};
 	uint64_t offset;
@@ -197,6 +197,8 @@ submit(struct insure_api *a, struct tf_exchange *x, struct insure_command *c)
 		tf_free(p);
 		return;
 	}
+	if (tf_guard_record(a->guard, x, who, c->name.key, offset, &f))
+		insure_api_break(a, &f); /* nothing is told whose record is not kept */
 	struct tf_str record = tf_buf_view(&a->store->record);
 	TF_ASSERT(record.n <= INSURE_RECORD_MAX);
 	tf_buf_str(&a->records, record);
@@ -208,15 +210,17 @@ submit(struct insure_api *a, struct tf_exchange *x, struct insure_command *c)
 
 /* Everything a state-changing request has in common. False: it is answered. */
 static bool
-begin(struct insure_api *a, struct tf_exchange *x, const char *route, struct insure_command *c)
+begin(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, struct tf_caller *who,
+      struct insure_command *c)
 {
-	struct tf_str partner, key;
-	if (!insure_api_admit(a, x, &partner) || !take_key(x, &key) || !is_json(x))
+	struct tf_str key;
+	if (!insure_api_admit(a, x, op, "policy:buy", who) || !take_key(x, &key) || !is_json(x) ||
+	    !insure_api_keeps(a, x, op))
 		return false;
 	c->keyed = c->traced = true;
 	c->trace = *tf_exchange_trace(x);
-	c->name = (struct tf_idem_name){partner, TF_STR("POST"), tf_str(route), key};
-	c->purchase.partner = XXH3_64bits(partner.p, partner.n);
+	c->name = (struct tf_idem_name){who->partner, TF_STR("POST"), op->path, key};
+	c->purchase.partner = XXH3_64bits(who->partner.p, who->partner.n);
 	/* The path's parameters belong to the request as its body does. */
 	tf_decision_hash(tf_exchange_request(x)->path, tf_exchange_body(x), c->hash);
 	tf_arena_reset(&a->arena);
@@ -236,8 +240,9 @@ insure_api_post_policy(void *ctx, struct tf_exchange *x)
 	struct insure_api *a = ctx;
 	struct tf_fault f = {0};
 	char field[INSURE_FIELD_MAX];
+	struct tf_caller who;
 	struct insure_command c = {.type = INSURE_DO_PURCHASE};
-	if (!begin(a, x, "/insure/v1/policies", &c))
+	if (!begin(a, x, a->buy, &who, &c))
 		return;
 	uint64_t partner = c.purchase.partner;
 	if (insure_in_purchase(tf_exchange_body(x), &a->arena, &c.purchase, field, &f)) {
@@ -245,7 +250,7 @@ insure_api_post_policy(void *ctx, struct tf_exchange *x)
 		return;
 	}
 	c.purchase.partner = partner;
-	submit(a, x, &c);
+	submit(a, x, &who, &c);
 }
 
 void
@@ -254,8 +259,9 @@ insure_api_post_cancel(void *ctx, struct tf_exchange *x)
 	struct insure_api *a = ctx;
 	struct tf_fault f = {0};
 	char field[INSURE_FIELD_MAX];
+	struct tf_caller who;
 	struct insure_command c = {.type = INSURE_DO_CANCEL};
-	if (!begin(a, x, "/insure/v1/policies/{number}/cancellation", &c))
+	if (!begin(a, x, a->cancel, &who, &c))
 		return;
 	if (insure_in_cancel(tf_exchange_body(x), &a->arena, &c.cancel, field, &f)) {
 		bad_body(a, x, &f, field);
@@ -263,5 +269,5 @@ insure_api_post_cancel(void *ctx, struct tf_exchange *x)
 	}
 	if (!insure_number_parse(tf_exchange_param(x, 0), &c.cancel.policy))
 		c.cancel.policy = UINT64_MAX; /* no policy has it: the core says so */
-	submit(a, x, &c);
+	submit(a, x, &who, &c);
 }

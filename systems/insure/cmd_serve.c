@@ -1,8 +1,4 @@
 /* tenfold insure serve: the API over HTTP. */
-#include <signal.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include "api.h"
 #include "base/mem.h"
 #include "cli.h"
@@ -11,12 +7,8 @@
 
 static const struct tf_param params[] = {
 	INSURE_PARAM_DATA,
-	{"listen", TF_PARAM_TEXT, false, "HOST:PORT", "127.0.0.1:8080", 0, 0, "port 0: any free one"},
-	{"insecure-partner-header", TF_PARAM_FLAG, false, NULL, NULL, 0, 0,
-	 "believe X-Partner: for tests, or behind a proxy that sets it"},
-	{"correlation", TF_PARAM_CHOICE, false, "require|mint", "mint", 0, 0, "a request without X-Correlation-Id"},
-	{"rate", TF_PARAM_INT, false, "N", "1000", 0, 1000000, "requests a second and partner; 0: no limit"},
-	{"burst", TF_PARAM_INT, false, "N", "2000", 1, 1000000, "requests of a partner at once"},
+	TF_LISTEN_PARAMS,
+	TF_GUARD_PARAMS,
 	{"partner-keys", TF_PARAM_INT, false, "N", "8388608", 1, 1000000000, "unexpired keys of a partner; then 429"},
 	{"keep-keys", TF_PARAM_DURATION, false, "TIME", "1d", 60 * TF_SEC, 30 * TF_DAY, "a key is remembered at least"},
 	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time; others wait"},
@@ -25,53 +17,22 @@ static const struct tf_param params[] = {
 	{0},
 };
 
-/* What the signal handler stops: the only thing here that outlives a call. */
-static struct tf_server *running;
-
-static void
-on_signal(int number)
+static enum tf_err
+run_server(struct insure_api *a, const struct tf_args *args, const char *host, struct tf_fault *f)
 {
-	(void)number;
-	tf_server_stop(running);
-}
-
-static void
-sink(void *ctx, struct tf_str line)
-{
-	(void)ctx;
-	while (line.n) {
-		ssize_t n = write(STDERR_FILENO, line.p, line.n);
-		if (n <= 0)
-			return;
-		line = tf_str_n(line.p + n, line.n - (size_t)n);
-	}
-}
-
-static void
-catch_signals(void)
-{
-	struct sigaction stop = {.sa_handler = on_signal};
-	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGINT, &stop, NULL);
-}
-
-/* Said whatever the level: whoever started it waits for this line. */
-static void
-say_ready(struct insure_api *a, const char *address, const char *dir)
-{
-	enum tf_log_level least = a->watch->least;
-	a->watch->least = TF_LOG_INFO;
-	TF_LOG(a->watch, TF_LOG_INFO, "serve.ready", NULL, TF_KV("address", address), TF_KV("data", dir),
-	       TF_KV("pid", (int64_t)getpid()), TF_KV("policies", tf_pages_count(a->store->state.pages)));
-	a->watch->least = least;
+	TF_TRY(tf_guard_start(a->guard, a->server, f));
+	enum tf_err e = tf_listen_run(a->server, host, tf_args_cstr(args, "data"), a->watch, f);
+	if (!e && a->broken.code)
+		e = tf_fault(f, a->broken.code, "%s", a->broken.text);
+	return e ? e : tf_flow_drain(a->store->flow, f);
 }
 
 static enum tf_err
 listen_and_run(struct insure_api *a, const struct tf_args *args, struct tf_fault *f)
 {
-	char host[256], address[300];
+	char host[256];
+	struct tf_tls *tls = NULL;
 	struct tf_server_options o = {
-		.host = host,
 		.connections_max = (uint32_t)tf_args_int(args, "connections"),
 		.workers = 1,
 		.routes = insure_routes,
@@ -82,21 +43,14 @@ listen_and_run(struct insure_api *a, const struct tf_args *args, struct tf_fault
 		.ready = insure_api_ready,
 		.metrics = insure_api_metrics,
 	};
-	TF_TRY(tf_net_parse(tf_args_text(args, "listen"), host, &o.port, f));
-	TF_TRY(tf_server_new(a->os, &o, &a->server, f));
-	running = a->server;
-	catch_signals();
-	snprintf(address, sizeof address, "%s:%u", host, tf_server_port(a->server));
-	say_ready(a, address, tf_args_cstr(args, "data"));
-	enum tf_err e = tf_server_run(a->server, f);
-	if (!e && a->broken.code)
-		e = tf_fault(f, a->broken.code, "%s", a->broken.text);
+	enum tf_err e = tf_listen_options(a->os, args, host, &o, &tls, f);
 	if (!e)
-		e = tf_flow_drain(a->store->flow, f);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	running = NULL;
+		e = tf_server_new(a->os, &o, &a->server, f);
+	if (!e)
+		e = run_server(a, args, host, f);
 	tf_server_free(&a->server);
+	tf_guard_free(&a->guard);
+	tf_tls_free(&tls);
 	return e;
 }
 
@@ -106,8 +60,9 @@ serve(struct insure_api *a, const struct tf_args *args, struct tf_fault *f)
 	struct insure_store_options o = {.tell = insure_api_told};
 	o.keys.partner_keys = (uint64_t)tf_args_int(args, "partner-keys");
 	o.keys.retention = tf_args_int(args, "keep-keys");
+	TF_TRY(tf_guard_new(a->os, args, a->watch, &a->guard, f));
 	TF_TRY(insure_store_open(a->os, tf_args_cstr(args, "data"), &o, &a->store, f));
-	TF_TRY(insure_api_init(a, tf_args_int(args, "rate"), tf_args_int(args, "burst"), f));
+	TF_TRY(insure_api_init(a, f));
 	return listen_and_run(a, args, f);
 }
 
@@ -121,15 +76,15 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 		return code;
 	struct tf_fault f = {0};
 	struct tf_watch watch;
-	tf_watch_init(&watch, cli->os, "insure", tf_args_flag(&args, "quiet") ? TF_LOG_WARN : TF_LOG_INFO, sink, NULL);
+	bool quiet = tf_args_flag(&args, "quiet");
+	tf_watch_init(&watch, cli->os, "insure", TF_LOG_INFO, tf_listen_sink, &quiet);
 	struct insure_api a = {.os = cli->os, .watch = &watch};
-	a.believe_header = tf_args_flag(&args, "insecure-partner-header");
-	a.require_correlation = tf_args_int(&args, "correlation") == 0;
 	struct tf_otlp *otlp = NULL;
 	enum tf_err e = tf_listen_otlp(cli->os, &args, "insure", TF_VERSION, &watch, &otlp, &f);
 	a.spans = tf_otlp_spans(otlp);
 	if (!e)
 		e = serve(&a, &args, &f);
+	tf_guard_free(&a.guard);
 	insure_api_release(&a);
 	insure_store_close(&a.store);
 	tf_otlp_free(&otlp);

@@ -186,33 +186,33 @@ story_rejections() {
 		is "$status_wanted" "$code" "$field" || { bad=$((bad + 1)); echo "# $change: $status $(cat "$work/out")"; }
 	done <<'END'
 .product = "MARINE"|422|PRODUCT_UNKNOWN|/product
-.product = 7|400|INVALID|/product
-del(.product)|400|INVALID|/product
+.product = 7|422|INVALID|/product
+del(.product)|422|MISSING|/product
 .sum_insured = 100|422|SUM_OUT_OF_RANGE|/sum_insured
 .sum_insured = 500000001|422|SUM_NOT_IN_STEPS|/sum_insured
-.sum_insured = "5"|400|INVALID|/sum_insured
-.sum_insured = 1.5|400|INVALID|/sum_insured
-.currency = "USD"|400|INVALID|/currency
+.sum_insured = "5"|422|INVALID|/sum_insured
+.sum_insured = 1.5|422|INVALID|/sum_insured
+.currency = "USD"|422|INVALID|/currency
 .term_years = 4|422|TERM_OUT_OF_RANGE|/term_years
-.term_years = 0|400|INVALID|/term_years
+.term_years = 0|422|INVALID|/term_years
 .start_date = "2020-01-01"|422|START_IN_THE_PAST|/start_date
 .start_date = "2199-01-01"|422|START_TOO_FAR|/start_date
-.start_date = "2026-02-30"|400|INVALID|/start_date
+.start_date = "2026-02-30"|422|INVALID|/start_date
 .quoted_premium = 1|422|PREMIUM_CHANGED|/quoted_premium
 .holder.date_of_birth = "2025-01-01"|422|AGE_OUT_OF_RANGE|/holder/date_of_birth
-.holder.date_of_birth = "x"|400|INVALID|/holder/date_of_birth
-.holder.phone = "12"|400|INVALID|/holder/phone
-.holder.name = ""|400|INVALID|/holder/name
-.holder.nick = "A"|400|INVALID|/holder/nick
+.holder.date_of_birth = "x"|422|INVALID|/holder/date_of_birth
+.holder.phone = "12"|422|INVALID|/holder/phone
+.holder.name = ""|422|INVALID|/holder/name
+.holder.nick = "A"|422|UNKNOWN|/holder/nick
 . * {term_years: 40, holder: {date_of_birth: "1970-01-01"}}|422|AGE_AT_END|/term_years
-.colour = 1|400|INVALID|/colour
-[.]|400|INVALID|
+.colour = 1|422|UNKNOWN|/colour
+[.]|422|INVALID|
 END
 	promise "$rows bad purchases are refused, each with its field" [ "$bad" = 0 ]
 	buy r1 "$(body)"
 	promise "a refused request leaves its key free" is 201
 	buy x '{"a":'
-	promise "broken JSON: 400" is 400 INVALID
+	promise "broken JSON: 400" is 400 SYNTAX
 	buy x "$(body)" -H 'Content-Type: application/xml'
 	promise "two content types: 415" is 415 UNSUPPORTED Content-Type
 	ask "$api/policies" -H 'X-Partner: exchange' -H 'Content-Type: text/plain' -H 'Idempotency-Key: x' --data-binary "$(body)"

@@ -1,0 +1,70 @@
+/* The gate of an API: who calls, may they, how often, and the record of it. What every system's handlers ask first.
+ *
+ * Who calls is told by one of these, in this order:
+ *   a token        (oauth.h: RFC 9068 or 7662; bound to the connection's certificate, RFC 8705)   --issuer
+ *   a certificate  of mutual TLS: the common name of its subject                                  --client-ca
+ *   X-Partner      a header, for tests or behind a proxy that sets it                 --insecure-partner-header
+ * and nobody else is let in. Then the caller's rate (limits.h, RateLimit headers), then the correlation id.
+ *
+ * A token whose key is not known yet waits, while the issuer is asked, at most TF_GUARD_WAIT; its handler is then run
+ * again from the start. With an audit directory (store/audit.h) refusals of identity, and what the caller records, are
+ * kept there. Bounds: TF_GUARD_WAITING requests wait; past it 503. Thread rule: the loop's. */
+#pragma once
+#include "base/args.h"
+#include "serve/limits.h"
+#include "serve/oauth_curl.h"
+#include "serve/server.h"
+#include "store/audit.h"
+
+#define TF_GUARD_WAIT    (5 * TF_SEC)
+#define TF_GUARD_WAITING 1024
+#define TF_GUARD_PARTNER 64 /* bytes of a name: letters, digits and "._-" */
+
+/* Rows for a command's table, beside TF_LISTEN_PARAMS. */
+#define TF_GUARD_PARAMS                                                                                                \
+	{"issuer", TF_PARAM_TEXT, false, "URL", NULL, 0, 0, "whose tokens are believed"},                              \
+		{"audience", TF_PARAM_TEXT, false, "URL", NULL, 0, 0, "that tokens must be for"},                      \
+		{"jwks", TF_PARAM_TEXT, false, "URL", NULL, 0, 0, "of the issuer's keys"},                             \
+		{"introspect", TF_PARAM_TEXT, false, "URL", NULL, 0, 0, "or where it is asked"},                       \
+		{"issuer-ca", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: whom to trust for these"},               \
+		{"unbound", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "take tokens without a certificate's binding"},    \
+		{"insecure-partner-header", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "believe X-Partner"},              \
+		{"correlation", TF_PARAM_CHOICE, false, "require|mint", "mint", 0, 0, "where X-Correlation-Id lacks"}, \
+		{"rate", TF_PARAM_INT, false, "N", "1000", 0, 1000000, "requests a second and partner; 0: any"},       \
+		{"burst", TF_PARAM_INT, false, "N", "2000", 1, 1000000, "requests of a partner at once"},              \
+	{                                                                                                              \
+		"audit", TF_PARAM_TEXT, false, "DIR", NULL, 0, 0, "keep an audit log there"                            \
+	}
+
+struct tf_guard;
+
+struct tf_caller {
+	struct tf_str partner; /* points into name, and lives as long as this */
+	char name[TF_GUARD_PARTNER + 1];
+	char client[TF_GUARD_PARTNER + 1]; /* of its token; "" without one */
+	char certificate[65];              /* SHA-256 in hexadecimal; "" without one */
+};
+
+enum tf_guard_answer {
+	TF_GUARD_IN,
+	TF_GUARD_ANSWERED, /* refused: the exchange is over */
+	TF_GUARD_WAITS,    /* the guard keeps it; its handler will run again */
+};
+
+/* By those options; TF_USAGE where they do not fit together. */
+enum tf_err tf_guard_new(struct tf_os *os, const struct tf_args *args, struct tf_watch *watch, struct tf_guard **out,
+			 struct tf_fault *f) TF_MUST_USE;
+/* Once the server is there, before it runs. */
+enum tf_err tf_guard_start(struct tf_guard *g, struct tf_server *s, struct tf_fault *f) TF_MUST_USE;
+/* After the server. Accepts NULL. */
+void tf_guard_free(struct tf_guard **g);
+/* scope: what the operation needs of a token; NULL: nothing. */
+enum tf_guard_answer tf_guard_admit(struct tf_guard *g, struct tf_exchange *x, const char *scope,
+				    struct tf_caller *out);
+/* In the server's `after`: lets go who waits. *soon becomes how long the loop may sleep because of it. */
+void tf_guard_after(struct tf_guard *g, tf_dur *soon);
+
+/* What was decided for a caller: durable after tf_guard_sync, which comes before the answer. offset: of its event. */
+enum tf_err tf_guard_record(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who, struct tf_str key,
+			    uint64_t offset, struct tf_fault *f) TF_MUST_USE;
+enum tf_err tf_guard_sync(struct tf_guard *g, struct tf_fault *f) TF_MUST_USE;
