@@ -9,8 +9,8 @@
 	X(global_init)                                                                                                 \
 	X(easy_init)                                                                                                   \
 	X(easy_setopt)                                                                                                 \
-	X(easy_perform) X(easy_getinfo) X(easy_strerror) X(easy_cleanup) X(easy_escape) X(free) X(slist_append)        \
-		X(slist_free_all)
+	X(easy_perform)                                                                                                \
+	X(easy_getinfo) X(easy_strerror) X(easy_cleanup) X(easy_escape) X(free) X(slist_append) X(slist_free_all)
 
 static struct {
 #define X(name) __typeof__(curl_##name) *name;
