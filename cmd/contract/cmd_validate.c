@@ -72,13 +72,14 @@ static enum tf_err
 check(struct contract_files *fs, const struct tf_args *a, struct tf_schemas *s, struct printing *p, bool *out_valid,
       struct tf_fault *f)
 {
-	const struct contract_file *file, *instance;
+	const struct contract_file *file = NULL, *instance = NULL;
 	const struct tf_schema *schema;
 	struct tf_checker *checker;
-	struct tf_str ref;
+	struct tf_str ref = TF_STR("");
 	struct tf_checker_options o = {.violations_max = (uint32_t)tf_args_int(a, "max")};
 	TF_TRY(read_schema(fs, tf_args_text(a, "schema"), &ref, &file, f));
 	TF_TRY(contract_file_read(fs, tf_args_cstr(a, "instance"), &instance, f));
+	TF_ASSERT(file && instance);
 	bool whole = !memchr(ref.p, '#', ref.n);
 	TF_TRY(tf_schemas_add(s, file->uri, file->tree, whole, f));
 	TF_TRY(tf_schemas_compile(s, ref, &schema, f));

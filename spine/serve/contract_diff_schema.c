@@ -324,6 +324,13 @@ compare_views(struct diff *d, const struct view *x, const struct view *y, const 
 	compare_alternatives(d, x->alternatives, y->alternatives);
 }
 
+static bool
+takes_nothing(const struct tf_json *node)
+{
+	bool truth;
+	return tf_json_bool(node, &truth) && !truth;
+}
+
 void
 diff_schemas(struct diff *d, struct schema_spot old, struct schema_spot now)
 {
@@ -333,8 +340,7 @@ diff_schemas(struct diff *d, struct schema_spot old, struct schema_spot now)
 	d->depth++;
 	diff_view(d, set_of(d, d->old), d->old->dialect, old, &x);
 	diff_view(d, set_of(d, d->now), d->now->dialect, now, &y);
-	bool was_never = tf_json_is(old.node, TF_JSON_BOOL) && !old.node->truth;
-	bool is_never = tf_json_is(now.node, TF_JSON_BOOL) && !now.node->truth;
+	bool was_never = takes_nothing(old.node), is_never = takes_nothing(now.node);
 	if (was_never != is_never)
 		diff_tell(d, diff_level(d, is_never ? DIFF_NARROWER : DIFF_WIDER), old.node, now.node,
 			  is_never ? "nothing is possible now" : "is possible now");

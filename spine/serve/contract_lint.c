@@ -210,12 +210,12 @@ static void
 walk(struct lint *l, const struct lint_todo *t, bool names)
 {
 	const struct tf_json *node = t->spot.node;
-	const struct tf_json *ref = names ? NULL : tf_json_get(node, "$ref");
+	struct tf_str ref;
 	uint32_t i = 0;
 	if (!node || node->kind < TF_JSON_ARRAY || !first_visit(l, node))
 		return;
-	if (tf_json_is(ref, TF_JSON_STRING))
-		follow(l, t->spot, ref->text, t);
+	if (!names && tf_json_str(tf_json_get(node, "$ref"), &ref))
+		follow(l, t->spot, ref, t);
 	if (t->schema && !names && node->kind == TF_JSON_OBJECT) {
 		look_at_schema(l, t);
 	} else if (!t->schema && !names && tf_json_get(node, "schema") &&

@@ -69,7 +69,9 @@ contract_check_value(struct contract_check *k, const struct tf_schema *s, const 
 static bool
 is_number(struct tf_str s)
 {
-	size_t i = s.n && s.p[0] == '-', from = i;
+	if (!s.n)
+		return false;
+	size_t i = s.p[0] == '-', from = i;
 	while (i < s.n && s.p[i] >= '0' && s.p[i] <= '9')
 		i++;
 	if (i == from || (s.p[from] == '0' && i > from + 1))
@@ -98,8 +100,9 @@ static void
 make_scalar(uint8_t types, struct tf_str s, struct tf_json *v)
 {
 	bool number = types >> TF_JSON_NUMBER & 1 || types >> SCHEMA_INTEGER & 1;
+	s = s.p ? s : TF_STR("");
 	bool truth = tf_str_eq(s, TF_STR("true"));
-	v->text = s.p ? s : TF_STR("");
+	v->text = s;
 	v->kind = TF_JSON_STRING;
 	if (types == SCHEMA_ANY_TYPE)
 		return;

@@ -105,11 +105,25 @@ intern_scope(struct tf_schemas *s, struct schema_scope *scope)
 	return scope;
 }
 
+/* The name of a dynamic anchor of the resource: its key is uri#name. */
+static bool
+dynamic_anchor(const struct tf_map_entry *e, struct tf_str uri, struct tf_str *out_name)
+{
+	const char *p = e->key.borrowed;
+	if (!e->hash || !p || !(e->value & 1) || e->key_n <= uri.n || !uri.p)
+		return false;
+	if (memcmp(p, uri.p, uri.n) != 0 || p[uri.n] != '#')
+		return false;
+	*out_name = tf_str_n(p + uri.n + 1, e->key_n - uri.n - 1);
+	return true;
+}
+
 /* The scope after entering a resource: its dynamic anchors are added where no outer resource has them. NULL without
  * memory. Anchors are few: their map is walked. */
 static const struct schema_scope *
 enter(struct tf_schemas *s, const struct schema_scope *scope, const struct schema_resource *r)
 {
+	TF_ASSERT(r);
 	size_t most = (scope ? scope->count : 0) + s->anchors.count;
 	struct schema_scope *n = tf_arena_calloc(&s->arena, 1, sizeof *n + most * sizeof n->first[0]);
 	if (!n)
@@ -118,11 +132,9 @@ enter(struct tf_schemas *s, const struct schema_scope *scope, const struct schem
 		n->first[n->count++] = scope->first[i];
 	for (size_t i = 0; i < s->anchors.size; i++) {
 		const struct tf_map_entry *e = &s->anchors.entries[i];
-		struct tf_str key = tf_str_n(e->key.borrowed, e->key_n);
-		if (!e->hash || !e->key.borrowed || !(e->value & 1) || key.n <= r->uri.n || key.p[r->uri.n] != '#' ||
-		    memcmp(key.p, r->uri.p, r->uri.n) != 0)
+		struct tf_str name;
+		if (!dynamic_anchor(e, r->uri, &name))
 			continue;
-		struct tf_str name = tf_str_n(key.p + r->uri.n + 1, key.n - r->uri.n - 1);
 		bool had = false;
 		for (uint32_t k = 0; k < n->count; k++)
 			had |= tf_str_eq(n->first[k].name, name);
