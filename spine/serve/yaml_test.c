@@ -17,7 +17,7 @@ convert(const char *yaml, char *out, size_t size, struct tf_fault *f)
 	tf_arena_init(&a, "test", 64 << 20);
 	tf_buf_init(&b, 0);
 	enum tf_err e = tf_yaml_parse(tf_str(yaml), &a, 0, &v, f);
-	if (!e) {
+	if (!e && out) {
 		struct tf_json_out w = tf_json_out(&b);
 		tf_json_put_node(&w, v);
 		snprintf(out, size, "%.*s", (int)b.n, (char *)b.p);
@@ -40,9 +40,8 @@ means(const char *yaml, const char *json)
 static void
 refused(const char *yaml, enum tf_err code, const char *part)
 {
-	char out[4096];
 	struct tf_fault f = {0};
-	assert_int_equal(convert(yaml, out, sizeof out, &f), code);
+	assert_int_equal(convert(yaml, NULL, 0, &f), code);
 	if (!strstr(f.text, part))
 		fail_msg("'%s' lacks '%s'", f.text, part);
 }
