@@ -9,111 +9,56 @@
 #include "api.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "load.h"
+#include "retry.h"
 
 #define LIMIT     100
 #define LIMIT_MAX 1000
-#define BYTES_MAX ((uint64_t)64 << 20) /* of records in memory; the rest is for the next request */
-
-struct again {
-	struct meter_held held;
-	bool tried, taken;
-};
 
 struct meter_api_retry {
 	struct meter_api_job job;
 	struct meter_api_retry *next;
 	int64_t id; /* 0: all */
 	uint64_t after, limit;
-	struct again *list;
-	uint32_t count;
+	struct meter_retry records;
 };
 
 static void
 retry_free(struct meter_api_job *job)
 {
 	struct meter_api_retry *r = (struct meter_api_retry *)job;
-	for (uint32_t i = 0; i < r->count; i++)
-		meter_held_release(&r->list[i].held);
-	tf_free(r->list);
+	meter_retry_release(&r->records);
 	tf_free(r);
-}
-
-static enum tf_err
-add(struct meter_api *a, struct meter_api_retry *r, int64_t id, struct tf_fault *f)
-{
-	TF_TRY(meter_held_find(a->writer, id, &r->list[r->count].held, f));
-	r->list[r->count++].tried = false;
-	return TF_OK;
-}
-
-static enum tf_err
-find_all(struct meter_api *a, struct meter_api_retry *r, struct tf_fault *f)
-{
-	struct tf_stmt *q;
-	uint64_t bytes = 0;
-	TF_TRY(tf_sql_prepare(a->writer->catalog.db,
-			      "SELECT id, length(bytes) + length(context) FROM quarantine WHERE state='held' AND id>? "
-			      "ORDER BY id LIMIT ?",
-			      &q, f));
-	tf_stmt_i64(q, 1, (int64_t)r->after);
-	tf_stmt_i64(q, 2, (int64_t)r->limit);
-	enum tf_err e;
-	while (!(e = tf_stmt_step(q, f)) && bytes < BYTES_MAX) {
-		bytes += (uint64_t)tf_stmt_get_i64(q, 1);
-		if ((e = add(a, r, tf_stmt_get_i64(q, 0), f)))
-			break;
-	}
-	tf_stmt_free(&q);
-	return e == TF_END ? TF_OK : e;
 }
 
 static enum tf_err
 find(struct meter_api *a, struct meter_api_job *job, struct tf_fault *f)
 {
 	struct meter_api_retry *r = (struct meter_api_retry *)job;
-	r->list = tf_calloc(r->id ? 1 : r->limit, sizeof *r->list);
-	if (!r->list)
-		return tf_fault(f, TF_NO_MEMORY, "no memory for records");
+	TF_TRY(meter_retry_init(&r->records, r->id ? 1 : (uint32_t)r->limit, f));
 	if (!r->id)
-		return find_all(a, r, f);
-	TF_TRY(add(a, r, r->id, f));
-	return r->list[0].held.held ? TF_OK : tf_fault(f, TF_CONFLICT, "record %" PRId64 " was taken before", r->id);
+		return meter_retry_find(&r->records, a->writer, (int64_t)r->after, f);
+	TF_TRY(meter_retry_find_one(&r->records, a->writer, r->id, f));
+	return r->records.list[0].held.held ? TF_OK
+					    : tf_fault(f, TF_CONFLICT, "record %" PRId64 " was taken before", r->id);
 }
 
-/* In the loop. A record that can be read no better is no error. */
+/* In the loop. */
 static enum tf_err
 read_again(struct meter_api *a, struct meter_api_retry *r, struct tf_fault *f)
 {
-	for (uint32_t i = 0; i < r->count; i++) {
-		struct again *g = &r->list[i];
-		struct meter_load_result result = {0};
-		uint64_t offset;
-		a->appended = true;
-		enum tf_err e = meter_load_held(a->writer, &g->held, tf_exchange_query(r->job.x, "zone"), NULL, &result,
-						&offset, f);
-		if (e && tf_flow_fault(a->writer->flow)->code) {
-			meter_api_own_fault(f);
-			return f->code;
-		}
-		if (e == TF_OVERLOAD && i)
-			return TF_OK;
-		if (e && e != TF_INVALID && e != TF_UNSUPPORTED)
-			return e;
-		g->tried = true;
-		g->taken = !e && !result.quarantined && result.counts.readings;
+	a->appended = true;
+	enum tf_err e = meter_retry_read(&r->records, a->writer, tf_exchange_query(r->job.x, "zone"), f);
+	if (e && tf_flow_fault(a->writer->flow)->code) {
+		meter_api_own_fault(f);
+		return f->code;
 	}
-	return TF_OK;
+	return e;
 }
 
 static enum tf_err
 settle(struct meter_api *a, struct meter_api_job *job, struct tf_fault *f)
 {
-	struct meter_api_retry *r = (struct meter_api_retry *)job;
-	for (uint32_t i = 0; i < r->count; i++)
-		if (r->list[i].taken)
-			TF_TRY(meter_held_settle(a->writer, r->list[i].held.id, f));
-	return TF_OK;
+	return meter_retry_settle(&((struct meter_api_retry *)job)->records, a->writer, f);
 }
 
 static bool
@@ -131,10 +76,10 @@ settled(struct meter_api *a, struct meter_api_job *job)
 	tf_json_begin_object(&w);
 	tf_json_key(&w, "retried");
 	tf_json_begin_array(&w);
-	for (uint32_t i = 0; i < r->count && r->list[i].tried; i++) {
+	for (uint32_t i = 0; i < r->records.count && r->records.list[i].tried; i++) {
 		tf_json_begin_object(&w);
-		tf_json_set_i64(&w, "id", r->list[i].held.id);
-		tf_json_set_bool(&w, "taken", r->list[i].taken);
+		tf_json_set_i64(&w, "id", r->records.list[i].held.id);
+		tf_json_set_bool(&w, "taken", r->records.list[i].taken);
 		tf_json_end_object(&w);
 	}
 	tf_json_end_array(&w);

@@ -1,10 +1,11 @@
 /* tenfold meter quarantine list|show|retry: what was put aside. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "cli.h"
-#include "load.h"
+#include "retry.h"
 
 static const struct tf_param params[] = {
 	METER_PARAM_DATA,
@@ -103,42 +104,79 @@ show(struct verb *v, int64_t id, struct tf_fault *f)
 	return e == TF_END ? tf_fault(f, TF_NOT_FOUND, "no record %" PRId64 " in quarantine", id) : e;
 }
 
-static enum tf_err
-retry(struct verb *v, int64_t id, struct tf_fault *f)
+static void
+print_retried(struct verb *v, const struct meter_retried *g)
 {
-	struct meter_held h;
-	struct meter_load_result r = {0};
-	uint64_t offset;
-	TF_TRY(meter_held_find(v->s, id, &h, f));
-	enum tf_err e = h.held ? meter_load_held(v->s, &h, tf_args_text(v->a, "zone"), NULL, &r, &offset, f) : TF_OK;
-	meter_held_release(&h);
-	if (!e)
-		e = tf_flow_drain(v->s->flow, f);
-	if (e)
-		return e;
-	bool taken = !r.quarantined && r.counts.readings;
 	if (tf_args_flag(v->a, "json"))
-		printf("%s\n{\"id\":%" PRId64 ",\"taken\":%s}", v->rows++ ? "," : "", id, taken ? "true" : "false");
+		printf("%s\n{\"id\":%" PRId64 ",\"taken\":%s}", v->rows++ ? "," : "", g->held.id,
+		       g->taken ? "true" : "false");
 	else
-		printf("record %" PRId64 ": %s\n", id, taken ? "taken" : "still held");
-	v->settled += taken;
-	return taken ? meter_held_settle(v->s, id, f) : TF_OK;
+		printf("record %" PRId64 ": %s\n", g->held.id,
+		       g->taken       ? "taken"
+		       : g->held.held ? "still held"
+				      : "taken before");
+	v->settled += g->taken;
+}
+
+/* Those at hand: read, published together, settled together. *out_last: the last that was tried. */
+static enum tf_err
+retry_these(struct verb *v, struct meter_retry *r, int64_t *out_last, struct tf_fault *f)
+{
+	TF_TRY(meter_retry_read(r, v->s, tf_args_text(v->a, "zone"), f));
+	TF_TRY(tf_flow_drain(v->s->flow, f));
+	TF_TRY(meter_retry_settle(r, v->s, f));
+	for (uint32_t i = 0; i < r->count && (r->list[i].tried || !r->list[i].held.held); i++) {
+		print_retried(v, &r->list[i]);
+		*out_last = r->list[i].held.id;
+	}
+	return TF_OK;
 }
 
 static enum tf_err
-retry_all(struct verb *v, struct tf_fault *f)
+count_held(struct verb *v, uint64_t *out, struct tf_fault *f)
 {
 	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(
-		v->s->catalog.db,
-		"SELECT max(id) FROM quarantine WHERE state='held' AND delivery IN (SELECT number FROM delivery)", &q,
-		f));
+	TF_TRY(tf_sql_prepare(v->s->catalog.db, "SELECT count(*) FROM quarantine WHERE state='held'", &q, f));
 	enum tf_err e = tf_stmt_step(q, f);
-	int64_t last = e ? 0 : tf_stmt_get_i64(q, 0);
+	*out = e ? 0 : (uint64_t)tf_stmt_get_i64(q, 0);
 	tf_stmt_free(&q);
-	for (int64_t id = 1; (!e || e == TF_NOT_FOUND) && id <= last; id++)
-		e = retry(v, id, f);
-	return e == TF_NOT_FOUND ? TF_OK : e;
+	return e;
+}
+
+static enum tf_err
+retry_all(struct verb *v, struct meter_retry *r, struct tf_fault *f)
+{
+	bool bar = isatty(2) && !isatty(1); /* else the lines tell */
+	uint64_t held = 0, done = 0;
+	int64_t last = 0;
+	if (bar)
+		TF_TRY(count_held(v, &held, f));
+	enum tf_err e = meter_retry_find(r, v->s, 0, f);
+	while (!e && r->count) {
+		e = retry_these(v, r, &last, f);
+		done += r->count;
+		if (bar)
+			fprintf(stderr, "\r\033[K%3d%% of %" PRIu64 " records", (int)(done * 100 / (held + !held)),
+				held);
+		if (!e)
+			e = meter_retry_find(r, v->s, last, f);
+	}
+	if (bar)
+		fprintf(stderr, "\r\033[K");
+	return e;
+}
+
+static enum tf_err
+retry(struct verb *v, int64_t id, struct tf_fault *f)
+{
+	struct meter_retry r;
+	int64_t last;
+	TF_TRY(meter_retry_init(&r, id ? 1 : METER_RETRY_RECORDS, f));
+	enum tf_err e = id ? meter_retry_find_one(&r, v->s, id, f) : retry_all(v, &r, f);
+	if (!e && id)
+		e = retry_these(v, &r, &last, f);
+	meter_retry_release(&r);
+	return e;
 }
 
 static enum tf_err
@@ -157,7 +195,7 @@ run_verb(struct verb *v, struct tf_fault *f)
 		bool json = tf_args_flag(v->a, "json");
 		if (json)
 			printf("{\"retried\":[");
-		enum tf_err e = id ? retry(v, id, f) : retry_all(v, f);
+		enum tf_err e = retry(v, id, f);
 		if (json)
 			printf("\n]}\n");
 		return e;

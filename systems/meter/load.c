@@ -100,6 +100,8 @@ loader_finish(struct loader *l, struct tf_fault *f)
 {
 	TF_TRY(meter_in_finish(l->in, f));
 	TF_TRY(flush(l, f));
+	if (l->o->keep_bad_out && !l->readings)
+		return TF_OK; /* nothing came of it, and nothing is to be remembered */
 	l->head.format = meter_in_format(l->in);
 	l->head.zone = zone_name(l);
 	meter_head_put(&l->head, &l->event);
@@ -297,17 +299,15 @@ meter_load_bytes(struct meter_store *s, struct tf_str name, struct tf_str bytes,
 }
 
 enum tf_err
-meter_load_held(struct meter_store *s, const struct meter_held *h, struct tf_str zone, void *token,
-		struct meter_load_result *result, uint64_t *out_offset, struct tf_fault *f)
+meter_load_held(struct meter_store *s, const struct meter_held *h, struct tf_str zone, const struct tf_zone *calendar,
+		void *token, struct meter_load_result *result, uint64_t *out_offset, struct tf_fault *f)
 {
 	struct meter_load_options o = {.zone = tf_str(h->zone), .keep_bad_out = true}; /* days stay the channel's */
-	struct tf_zone *z;
 	char tag[128];
-	TF_TRY(tf_os_zone(s->os, zone.n ? zone : o.zone, &z, f));
 	snprintf(tag, sizeof tag, "quarantine-%" PRId64 " %.*s", h->id, TF_FMT(zone));
 	o.tag = tf_str(tag);
 	o.in = (struct meter_in_options){
-		.zone = z,
+		.zone = calendar,
 		.unit = h->unit,
 		.unit_exponent = h->exponent,
 		.interval_s = h->interval_s,
@@ -315,8 +315,5 @@ meter_load_held(struct meter_store *s, const struct meter_held *h, struct tf_str
 		.channel = tf_str(h->channel),
 		.meter = tf_str(h->meter),
 	};
-	enum tf_err e =
-		meter_load_bytes(s, tf_buf_view(&h->name), tf_buf_view(&h->text), &o, token, result, out_offset, f);
-	tf_zone_free(&z);
-	return e;
+	return meter_load_bytes(s, tf_buf_view(&h->name), tf_buf_view(&h->text), &o, token, result, out_offset, f);
 }

@@ -33,7 +33,9 @@ enum tf_err meter_load_bytes(struct meter_store *s, struct tf_str name, struct t
 			     const struct meter_load_options *o, void *token, struct meter_load_result *result,
 			     uint64_t *out_offset, struct tf_fault *f) TF_MUST_USE;
 /* Reads a record of the quarantine again under the options it came with, as a delivery of its own of the same name; its
- * times in zone or ("") the one it had, its days in the one it had. What it breaks now is counted and not put aside
- * again. As meter_load_bytes otherwise. */
-enum tf_err meter_load_held(struct meter_store *s, const struct meter_held *h, struct tf_str zone, void *token,
-			    struct meter_load_result *result, uint64_t *out_offset, struct tf_fault *f) TF_MUST_USE;
+ * times in zone or ("") the one it had, its days in the one it had. calendar is of that zone. What it breaks now is
+ * counted and not put aside again; where it gives no reading, nothing is appended and *out_offset is 0. As
+ * meter_load_bytes otherwise. */
+enum tf_err meter_load_held(struct meter_store *s, const struct meter_held *h, struct tf_str zone,
+			    const struct tf_zone *calendar, void *token, struct meter_load_result *result,
+			    uint64_t *out_offset, struct tf_fault *f) TF_MUST_USE;

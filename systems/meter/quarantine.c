@@ -190,10 +190,10 @@ meter_delivery_find(struct meter_store *s, const struct meter_delivery_key *key,
 }
 
 static enum tf_err
-held_from(struct tf_stmt *q, int64_t id, struct meter_held *out, struct tf_fault *f)
+held_from(struct tf_stmt *q, struct meter_held *out, struct tf_fault *f)
 {
 	struct tf_str format = tf_stmt_get_str(q, 2), zone = tf_stmt_get_str(q, 4);
-	struct meter_held h = {.id = id, .held = tf_str_eq(tf_stmt_get_str(q, 3), TF_STR("held"))};
+	struct meter_held h = {.id = tf_stmt_get_i64(q, 11), .held = tf_str_eq(tf_stmt_get_str(q, 3), TF_STR("held"))};
 	/* The two CSV readers are told apart by the header. */
 	snprintf(h.format, sizeof h.format, "%.*s", tf_str_starts(format, TF_STR("csv")) ? 3 : (int)format.n, format.p);
 	snprintf(h.zone, sizeof h.zone, "%.*s", TF_FMT(zone));
@@ -215,23 +215,40 @@ held_from(struct tf_stmt *q, int64_t id, struct meter_held *out, struct tf_fault
 	return TF_OK;
 }
 
+#define HELD_COLUMNS                                                                                                   \
+	"SELECT q.bytes, q.context, iif(q.format='', d.format, q.format), q.state, q.zone, d.name, "                   \
+	"q.channel, q.meter, q.unit, q.exponent, q.interval_s, q.id FROM quarantine q JOIN delivery d "                \
+	"ON d.number=q.delivery WHERE "
+
 enum tf_err
 meter_held_find(struct meter_store *s, int64_t id, struct meter_held *out, struct tf_fault *f)
 {
 	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(
-		s->catalog.db,
-		"SELECT q.bytes, q.context, iif(q.format='', d.format, q.format), q.state, q.zone, d.name, "
-		"q.channel, q.meter, q.unit, q.exponent, q.interval_s FROM quarantine q JOIN delivery d "
-		"ON d.number=q.delivery WHERE q.id=?",
-		&q, f));
+	TF_TRY(tf_sql_prepare(s->catalog.db, HELD_COLUMNS "q.id=?", &q, f));
 	tf_stmt_i64(q, 1, id);
 	enum tf_err e = tf_stmt_step(q, f);
 	e = e == TF_END ? tf_fault(f, TF_NOT_FOUND, "no record %" PRId64 " in quarantine", id)
 	    : e         ? e
-			: held_from(q, id, out, f);
+			: held_from(q, out, f);
 	tf_stmt_free(&q);
 	return e;
+}
+
+enum tf_err
+meter_held_each(struct meter_store *s, int64_t after, enum tf_err (*each)(void *ctx, const struct meter_held *held),
+		void *ctx, struct tf_fault *f)
+{
+	struct tf_stmt *q;
+	struct meter_held h;
+	TF_TRY(tf_sql_prepare(s->catalog.db, HELD_COLUMNS "q.state='held' AND q.id>? ORDER BY q.id", &q, f));
+	tf_stmt_i64(q, 1, after);
+	enum tf_err e;
+	while (!(e = tf_stmt_step(q, f))) {
+		if ((e = held_from(q, &h, f)) || (e = each(ctx, &h)))
+			break;
+	}
+	tf_stmt_free(&q);
+	return e == TF_END ? TF_OK : e;
 }
 
 void
@@ -239,15 +256,4 @@ meter_held_release(struct meter_held *h)
 {
 	tf_buf_release(&h->name);
 	tf_buf_release(&h->text);
-}
-
-enum tf_err
-meter_held_settle(struct meter_store *s, int64_t id, struct tf_fault *f)
-{
-	struct tf_stmt *q;
-	TF_TRY(tf_sql_prepare(s->catalog.db, "UPDATE quarantine SET state='taken' WHERE id=?", &q, f));
-	tf_stmt_i64(q, 1, id);
-	enum tf_err e = tf_stmt_run(q, f);
-	tf_stmt_free(&q);
-	return e;
 }

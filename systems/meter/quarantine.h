@@ -38,5 +38,8 @@ struct meter_held {
 /* TF_NOT_FOUND when there is no such record. Release *out after success only. */
 enum tf_err meter_held_find(struct meter_store *s, int64_t id, struct meter_held *out, struct tf_fault *f) TF_MUST_USE;
 void meter_held_release(struct meter_held *h);
-/* It gave readings, which are durable. */
-enum tf_err meter_held_settle(struct meter_store *s, int64_t id, struct tf_fault *f) TF_MUST_USE;
+/* Gives every record still held behind id `after`, in order of ids, to each, which takes it over. TF_END from each ends
+ * it without an error. */
+enum tf_err meter_held_each(struct meter_store *s, int64_t after,
+			    enum tf_err (*each)(void *ctx, const struct meter_held *held), void *ctx,
+			    struct tf_fault *f) TF_MUST_USE;

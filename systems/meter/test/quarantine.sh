@@ -67,3 +67,37 @@ END
 	promise "a folder in a zip is no record" same "$(tail -n +2 list | wc -l)" 1
 	promise "a zip's member is named" grep -q ' two.zip:in/a.csv ' list
 fi
+
+# Many at once: killed at growing delays until it comes through. A taken record's reading is there, each one once.
+held=20000
+seq $held | awk 'BEGIN { print "meter,start,end,value" } { printf "M%05d,2025-03-30 01:00,2025-03-30 01:30,%d\n", $1, $1 }' >many.csv
+"$program" load --data e --zone Europe/London many.csv >/dev/null
+state() { # STATE: how many records are in it
+	"$program" quarantine list --all --data e --json | grep -c "\"state\":\"$1\""
+}
+counted() { "$program" sql --data e "SELECT count(*), count(DISTINCT meter), sum(value) FROM readings" | tail -n 1; }
+sound=yes delay=0.1 code=137 kills=0
+while [ $code = 137 ]; do
+	code=0
+	{ timeout -s KILL $delay "$program" quarantine retry --all --data e --zone Etc/GMT+3 >retried || code=$?; } 2>killed
+	[ $code != 137 ] || kills=$((kills + 1))
+	taken=$(state taken)
+	IFS=, read -r readings meters sum <<<"$(counted)"
+	[ $((taken + $(state held))) = $held ] && [ "$readings" = "$meters" ] && [ "$readings" -ge "$taken" ] ||
+		{ sound=no && echo "# after $delay s: $taken taken, $readings readings of $meters meters"; }
+	delay=$(awk -v d=$delay 'BEGIN { print d * 1.5 }')
+done
+promise "killed $kills times, a record is held or taken and its reading there once" test $sound = yes
+promise "in the end all are taken" same "$code $(state taken)" "0 $held"
+promise "with each reading once" same "$(counted)" "$held,$held,$((held * (held + 1) / 2))"
+"$program" quarantine retry --all --data e --json >again.json
+promise "what was taken is not tried again" same "$? $(tr -d '\n' <again.json)" '1 {"retried":[]}'
+promise "by its id it is told as taken before" grep -q 'record 1: taken before' <("$program" quarantine retry 1 --data e)
+
+# What can be read no better leaves nothing behind.
+seq 9000 | awk 'BEGIN { print "meter,start,end,value" } { printf "M1,2025-03-30T00:00Z,2025-03-30T00:15Z,x%d\n", $1 }' >worse.csv
+"$program" load --data f worse.csv >/dev/null
+log=$(cat f/log/0/* | wc -c)
+"$program" quarantine retry --all --data f >retried
+promise "what can be read no better stays held, and nothing is logged" \
+	same "$? $(grep -c 'still held' retried) $(cat f/log/0/* | wc -c)" "1 9000 $log"
