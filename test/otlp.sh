@@ -36,7 +36,7 @@ until_ok() { # SECONDS COMMAND...
 }
 
 [ -x "$bin/tenfold-meter" ] && [ -x "$bin/tenfold-insure" ] || skip "no tenfold-meter or tenfold-insure"
-for tool in curl jq gawk; do command -v $tool >/dev/null || skip "no $tool"; done
+for tool in curl jq gawk xxd; do command -v $tool >/dev/null || skip "no $tool"; done
 
 # The collector: built beside the file that is its name, so that an interrupted build leaves none.
 key=$(cat test/otlp/main.go test/otlp/go.mod test/otlp/go.sum | sha256sum | cut -c1-16)
