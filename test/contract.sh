@@ -139,7 +139,7 @@ promise "replay exits 1 when traffic no longer fits" test $? = 1
 promise "replay names the partners" test "$(jq -r 'select(.exchanges) | "\(.partner) \(.requests_unfit) \(.answers_unfit)"' replay.txt)" = "alpha 1 1
 beta 1 0
 gamma 1 0"
-promise "replay names the member" test "$(jq -r 'select(.line == 2) | "\(.where): \(.text)"' replay.txt)" = "body: the member 'premium' is missing"
+promise "replay names the member" test "$(jq -r 'select(.line == 2) | "\(.where): \(.text)"' replay.txt)" = "body /premium: the member 'premium' is missing"
 echo '{"method":' >broken.jsonl
 promise "a broken line is bad input" test "$(code contract replay --contract old.yaml broken.jsonl)" = 2
 for verb in validate lint diff replay; do

@@ -45,14 +45,20 @@ take_violation(void *ctx, const struct tf_violation *v)
 {
 	struct contract_check *k = ctx;
 	const char *code = v->member.p ? "MISSING" : *v->keyword ? "INVALID" : "UNKNOWN";
-	char pointer[512];
-	struct tf_str where = v->instance;
-	if (v->member.p && !memchr(v->member.p, '/', v->member.n) && !memchr(v->member.p, '~', v->member.n)) {
-		int n = snprintf(pointer, sizeof pointer, "%.*s/%.*s", TF_FMT(v->instance), TF_FMT(v->member));
-		if (n > 0 && n < (int)sizeof pointer)
-			where = tf_str_n(pointer, (size_t)n);
+	struct tf_buf pointer;
+	tf_buf_init(&pointer, 0);
+	tf_buf_str(&pointer, v->instance);
+	if (v->member.p)
+		tf_buf_u8(&pointer, '/');
+	for (size_t i = 0; i < v->member.n; i++) {
+		char c = v->member.p[i];
+		if (c == '~' || c == '/')
+			tf_buf_cstr(&pointer, c == '~' ? "~0" : "~1");
+		else
+			tf_buf_u8(&pointer, (uint8_t)c);
 	}
-	contract_find(k, code, k->status, where, "%.*s", TF_FMT(v->message));
+	contract_find(k, code, k->status, tf_buf_view(&pointer), "%.*s", TF_FMT(v->message));
+	tf_buf_release(&pointer);
 	return k->found->count < TF_FINDINGS_MAX;
 }
 

@@ -193,7 +193,8 @@ tell_missing(struct tf_checker *c, const struct tf_schema *s, const struct tf_js
 	const struct schema_objects *o = s->objects;
 	for (uint32_t i = 0; i < o->required_count; i++)
 		if (!tf_json_get_n(v, o->required[i])) {
-			c->missing = o->required[i];
+			if (c->telling)
+				c->missing = o->required[i];
 			schema_tell(c, s, v, "required", "the member '%.*s' is missing", TF_FMT(o->required[i]));
 			if (!c->telling)
 				return false;

@@ -327,6 +327,7 @@ begin(struct tf_checker *c, bool telling)
 	c->depth = 0;
 	c->steps = 0;
 	c->told = 0;
+	c->missing = (struct tf_str){NULL, 0};
 	c->err = TF_OK;
 }
 

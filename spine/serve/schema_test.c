@@ -159,6 +159,29 @@ violations_name_the_place_and_the_rule(void **state)
 	end(&b);
 }
 
+static bool
+note_member(void *ctx, const struct tf_violation *v)
+{
+	struct bench *b = ctx;
+	tf_buf_printf(&b->told, "%s:%.*s ", v->keyword, (int)v->member.n, v->member.p ? v->member.p : "");
+	return true;
+}
+
+/* What was missing while alternatives were tried does not stick to the next violation. */
+static void
+a_missing_member_is_told_with_its_violation_only(void **state)
+{
+	struct bench b;
+	bool ok;
+	begin(&b, NULL, "{\"anyOf\":[{\"required\":[\"x\"]},{\"maxProperties\":0}]}");
+	assert_int_equal(
+		tf_schema_check(b.schema, read_json(&b, "{\"a\":1}"), b.checker, note_member, &b, &ok, &b.fault),
+		TF_OK);
+	tf_buf_u8(&b.told, 0);
+	assert_string_equal((char *)b.told.p, "anyOf: required:x maxProperties: ");
+	end(&b);
+}
+
 static void
 no_more_is_told_than_asked(void **state)
 {
@@ -529,6 +552,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_exact_at_any_length),
 		cmocka_unit_test(violations_name_the_place_and_the_rule),
+		cmocka_unit_test(a_missing_member_is_told_with_its_violation_only),
 		cmocka_unit_test(no_more_is_told_than_asked),
 		cmocka_unit_test(nested_alternatives_cost_no_more_than_schemas_times_values),
 		cmocka_unit_test(recursive_alternatives_cost_no_more_than_schemas_times_values),
