@@ -50,7 +50,7 @@ take_violation(void *ctx, const struct tf_violation *v)
 	tf_buf_str(&pointer, v->instance);
 	if (v->member.p)
 		tf_buf_u8(&pointer, '/');
-	for (size_t i = 0; i < v->member.n; i++) {
+	for (size_t i = 0; v->member.p && i < v->member.n; i++) {
 		char c = v->member.p[i];
 		if (c == '~' || c == '/')
 			tf_buf_cstr(&pointer, c == '~' ? "~0" : "~1");
