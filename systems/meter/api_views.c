@@ -221,6 +221,8 @@ put_record(struct tf_json_out *w, struct tf_stmt *q)
 			tf_json_set_str(w, names[i], tf_stmt_get_str(q, i));
 	tf_json_set_cstr(w, "at", tf_time_format(tf_stmt_get_i64(q, 8), at));
 	tf_json_set_i64(w, "bytes", tf_stmt_get_i64(q, 9));
+	tf_json_set_str(w, "field_name", tf_stmt_get_str(q, 10));
+	tf_json_set_i64(w, "column", tf_stmt_get_i64(q, 11));
 	tf_json_end_object(w);
 }
 
@@ -235,11 +237,12 @@ quarantine(struct meter_store *s, struct meter_api_out *o, struct tf_fault *f)
 	o->field = "all";
 	if (all.p && !tf_str_eq(all, TF_STR("true")) && !tf_str_eq(all, TF_STR("false")))
 		return tf_fault(f, TF_INVALID, "'%.*s' is not true or false", TF_FMT(all));
-	TF_TRY(tf_sql_prepare(s->catalog.db,
-			      "SELECT q.id, d.name, q.member, q.line, q.field, q.rule, q.text, q.state, q.at, "
-			      "length(q.bytes) FROM quarantine q JOIN delivery d ON d.number=q.delivery "
-			      "WHERE q.id>? AND (? OR q.state='held') ORDER BY q.id LIMIT ?",
-			      &q, f));
+	TF_TRY(tf_sql_prepare(
+		s->catalog.db,
+		"SELECT q.id, d.name, q.member, q.line, q.field, q.rule, q.text, q.state, q.at, "
+		"length(q.bytes), q.field_name, q.col FROM quarantine q JOIN delivery d ON d.number=q.delivery "
+		"WHERE q.id>? AND (? OR q.state='held') ORDER BY q.id LIMIT ?",
+		&q, f));
 	tf_stmt_i64(q, 1, (int64_t)after);
 	tf_stmt_i64(q, 2, all.p && tf_str_eq(all, TF_STR("true")));
 	tf_stmt_i64(q, 3, (int64_t)limit);

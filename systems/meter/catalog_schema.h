@@ -56,4 +56,18 @@ static const struct tf_sql_migration meter_migrations[] = {
 	    "ALTER TABLE quarantine ADD COLUMN interval_s INTEGER NOT NULL DEFAULT 0;"
 	    "ALTER TABLE quarantine ADD COLUMN channel TEXT NOT NULL DEFAULT '';"
 	    "ALTER TABLE quarantine ADD COLUMN meter TEXT NOT NULL DEFAULT '';"},
+	/* A field by its name, and XML records of one line told apart: col is in the key. */
+	{3, "ALTER TABLE quarantine RENAME TO quarantine_2;"
+	    "CREATE TABLE quarantine(id INTEGER PRIMARY KEY, delivery INTEGER NOT NULL, member TEXT NOT NULL, line "
+	    "INTEGER NOT NULL,"
+	    "  field INTEGER NOT NULL, rule TEXT NOT NULL, text TEXT NOT NULL, bytes BLOB NOT NULL, context BLOB NOT "
+	    "NULL, at INTEGER NOT NULL, zone TEXT NOT NULL,"
+	    "  state TEXT NOT NULL DEFAULT 'held', format TEXT NOT NULL, unit INTEGER NOT NULL, exponent INTEGER NOT "
+	    "NULL,"
+	    "  interval_s INTEGER NOT NULL, channel TEXT NOT NULL, meter TEXT NOT NULL, field_name TEXT NOT NULL,"
+	    "  col INTEGER NOT NULL, UNIQUE(delivery, member, line, field, col));"
+	    "INSERT INTO quarantine SELECT id, delivery, member, line, field, rule, text, bytes, context, at, zone, "
+	    "state,"
+	    "  format, unit, exponent, interval_s, channel, meter, '', 0 FROM quarantine_2;"
+	    "DROP TABLE quarantine_2;"},
 };

@@ -23,7 +23,7 @@ struct verb {
 };
 
 static const char columns[] = "SELECT q.id, d.name, q.member, q.line, q.field, q.rule, q.text, q.state, q.at, "
-			      "length(q.bytes) FROM quarantine q"
+			      "length(q.bytes), q.field_name, q.col FROM quarantine q"
 			      " JOIN delivery d ON d.number=q.delivery";
 
 static void
@@ -40,6 +40,8 @@ json_row(struct tf_stmt *q, struct tf_buf *out)
 			tf_json_set_str(&w, names[i], tf_stmt_get_str(q, i));
 	tf_json_set_cstr(&w, "at", tf_time_format(tf_stmt_get_i64(q, 8), at));
 	tf_json_set_i64(&w, "bytes", tf_stmt_get_i64(q, 9));
+	tf_json_set_str(&w, "field_name", tf_stmt_get_str(q, 10));
+	tf_json_set_i64(&w, "column", tf_stmt_get_i64(q, 11));
 	tf_json_end_object(&w);
 }
 
@@ -48,17 +50,19 @@ print_row(struct verb *v, struct tf_stmt *q)
 {
 	if (!tf_args_flag(v->a, "json")) {
 		if (!v->rows++)
-			printf("%6s  %-8s %-28s %8s %6s  %s\n", "id", "state", "file", "line", "field",
+			printf("%6s  %-8s %-28s %8s %-8s  %s\n", "id", "state", "file", "line", "field",
 			       "rule: what is wrong");
 		struct tf_str state = tf_stmt_get_str(q, 7), name = tf_stmt_get_str(q, 1),
 			      member = tf_stmt_get_str(q, 2), rule = tf_stmt_get_str(q, 5),
-			      text = tf_stmt_get_str(q, 6);
+			      text = tf_stmt_get_str(q, 6), field = tf_stmt_get_str(q, 10);
+		if (!field.n)
+			field = tf_stmt_get_str(q, 4);
 		char file[512];
 		snprintf(file, sizeof file, "%.*s%s%.*s", TF_FMT(name), member.n ? ":" : "", TF_FMT(member));
 		for (char *c = file; *c; c++) /* a member's name is anyone's */
 			*c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
-		printf("%6" PRId64 "  %-8.*s %-28s %8" PRId64 " %6" PRId64 "  %.*s: %.*s\n", tf_stmt_get_i64(q, 0),
-		       TF_FMT(state), file, tf_stmt_get_i64(q, 3), tf_stmt_get_i64(q, 4), TF_FMT(rule), TF_FMT(text));
+		printf("%6" PRId64 "  %-8.*s %-28s %8" PRId64 " %-8.*s  %.*s: %.*s\n", tf_stmt_get_i64(q, 0),
+		       TF_FMT(state), file, tf_stmt_get_i64(q, 3), TF_FMT(field), TF_FMT(rule), TF_FMT(text));
 		return;
 	}
 	struct tf_buf out;

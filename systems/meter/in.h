@@ -25,7 +25,9 @@ struct meter_in_options {
 /* A record that breaks a rule. */
 struct meter_bad {
 	uint64_t line;        /* from 1, in the member it stands in */
-	uint32_t field;       /* from 1; 0: the whole record */
+	uint32_t field;       /* from 1; 0: the whole record, or name says it */
+	struct tf_str name;   /* the field where it has a name: a JSON member, an XML element; else empty */
+	uint64_t column;      /* from 1: where an XML record begins in its line; else 0 */
 	struct tf_str member; /* file name inside a zip; empty otherwise */
 	struct tf_str rule;   /* stable short name: "nem12-interval-count", "local-time-missing" */
 	struct tf_str text;   /* what is wrong, one sentence, quoting the value */

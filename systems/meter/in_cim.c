@@ -21,7 +21,7 @@
 struct reading {
 	tf_time end, start;       /* start: IN_NO_TIME where no period says it */
 	size_t value_at, value_n; /* the value as written, in texts */
-	uint64_t line, at, n;
+	uint64_t line, column, at, n;
 	struct meter_quality quality;
 	uint32_t group;
 };
@@ -30,7 +30,7 @@ struct reading {
 struct group {
 	struct in_kind kind;
 	bool ok;
-	uint64_t line;
+	uint64_t line, column;
 	char text[48]; /* the type, as written */
 };
 
@@ -54,6 +54,7 @@ struct cim {
 	uint32_t group_count, group_cap;
 	struct reading now; /* being read */
 	char bad_text[96];
+	const char *bad_name; /* the element that is wrong */
 	enum in_rule bad_rule;
 	bool bad, open;
 	struct before before[REGISTERS_MAX];
@@ -119,21 +120,22 @@ read_type(struct tf_str text, struct in_kind *out)
 }
 
 static void
-spoil(struct cim *m, enum in_rule rule, const char *what, struct tf_str text)
+spoil(struct cim *m, const char *name, enum in_rule rule, const char *what, struct tf_str text)
 {
 	if (m->bad)
 		return;
 	m->bad = true;
+	m->bad_name = name;
 	m->bad_rule = rule;
 	snprintf(m->bad_text, sizeof(m->bad_text), "the %s is '%.*s'", what, (int)(text.n < 48 ? text.n : 48), text.p);
 }
 
 static void
-read_time(struct cim *m, struct tf_str text, tf_time *out)
+read_time(struct cim *m, const char *name, struct tf_str text, tf_time *out)
 {
 	enum tf_err e = in_when(text, m->c->o.zone, IN_NO_TIME, out);
 	if (e != TF_OK)
-		spoil(m, e == TF_NOT_FOUND ? IN_LOCAL_MISSING : IN_TIME, "time", text);
+		spoil(m, name, e == TF_NOT_FOUND ? IN_LOCAL_MISSING : IN_TIME, "time", text);
 }
 
 /* A growing array's room for one more. */
@@ -157,7 +159,7 @@ static enum tf_err
 open_group(struct cim *m, struct tf_fault *f)
 {
 	TF_TRY(grow((void **)&m->groups, m->group_count, &m->group_cap, sizeof(*m->groups), GROUPS_MAX, f));
-	m->groups[m->group_count++] = (struct group){.line = in_xml_line(&m->xml)};
+	m->groups[m->group_count++] = (struct group){.line = in_xml_line(&m->xml), .column = in_xml_column(&m->xml)};
 	return TF_OK;
 }
 
@@ -178,6 +180,7 @@ open_reading(struct cim *m)
 		.end = IN_NO_TIME,
 		.start = IN_NO_TIME,
 		.line = in_xml_line(&m->xml),
+		.column = in_xml_column(&m->xml),
 		.at = in_xml_offset(&m->xml),
 		.quality = {.kind = 'A'},
 		.group = m->group_count - 1,
@@ -231,9 +234,11 @@ slice(const struct cim *m, uint64_t at, uint64_t n)
 }
 
 static enum tf_err
-bad_reading(struct cim *m, const struct reading *r, enum in_rule rule, struct tf_fault *f, const char *text)
+bad_reading(struct cim *m, const struct reading *r, const char *name, enum in_rule rule, struct tf_fault *f,
+	    const char *text)
 {
-	struct in_place at = {.line = r->line, .bytes = slice(m, r->at, r->n)};
+	struct in_place at = {
+		.line = r->line, .column = r->column, .name = tf_str(name), .bytes = slice(m, r->at, r->n)};
 	return in_bad(m->c, &at, rule, f, "%s", text);
 }
 
@@ -244,9 +249,9 @@ close_reading(struct cim *m, struct tf_fault *f)
 	m->open = false;
 	r->n = in_xml_offset_behind(&m->xml) - r->at;
 	if (r->end == IN_NO_TIME)
-		spoil(m, IN_TIME, "time", TF_STR(""));
+		spoil(m, "timeStamp", IN_TIME, "time", TF_STR(""));
 	if (m->bad)
-		return bad_reading(m, r, m->bad_rule, f, m->bad_text);
+		return bad_reading(m, r, m->bad_name, m->bad_rule, f, m->bad_text);
 	TF_TRY(grow((void **)&m->readings, m->count, &m->cap, sizeof(*m->readings), READINGS_MAX, f));
 	m->readings[m->count++] = *r;
 	return TF_OK;
@@ -258,11 +263,11 @@ close_reading_part(struct cim *m, const char *name, struct tf_str text)
 	bool period = in_xml_inside(&m->xml, 1, "timePeriod");
 	bool direct = in_xml_inside(&m->xml, 1, "IntervalReadings") || in_xml_inside(&m->xml, 1, "Readings");
 	if (!strcmp(name, "timeStamp") && direct && m->now.end == IN_NO_TIME) {
-		read_time(m, text, &m->now.end);
+		read_time(m, "timeStamp", text, &m->now.end);
 	} else if (!strcmp(name, "end") && period) {
-		read_time(m, text, &m->now.end);
+		read_time(m, "timePeriod/end", text, &m->now.end);
 	} else if (!strcmp(name, "start") && period) {
-		read_time(m, text, &m->now.start);
+		read_time(m, "timePeriod/start", text, &m->now.start);
 	} else if (!strcmp(name, "value") && direct) {
 		m->now.value_at = m->texts.n;
 		m->now.value_n = text.n;
@@ -315,7 +320,7 @@ give_reading(struct cim *m, const struct in_kind *k, int8_t exponent, struct rea
 	int64_t value;
 	tf_time start = r->start;
 	if (!read_value(m, r, exponent, &value))
-		return bad_reading(m, r, IN_VALUE, f, "the value is no number, or too large");
+		return bad_reading(m, r, "value", IN_VALUE, f, "the value is no number, or too large");
 	if (in_kind_counts_up(k) && value != METER_ABSENT) {
 		struct before was = *before;
 		before->there = true;
@@ -324,21 +329,23 @@ give_reading(struct cim *m, const struct in_kind *k, int8_t exponent, struct rea
 		if (!was.there)
 			return TF_OK;
 		if (value < was.value)
-			return bad_reading(m, r, IN_VALUE, f, "the register went back");
+			return bad_reading(m, r, "value", IN_VALUE, f, "the register went back");
 		value -= was.value;
 		start = was.at;
 	} else if (start == IN_NO_TIME) {
 		start = r->end - k->interval_s * TF_SEC;
 	}
 	if (r->end <= start || (r->end - start) / TF_SEC > METER_INTERVAL_MAX_S)
-		return bad_reading(m, r, IN_INTERVAL, f, "the interval's length is not said, not positive or too long");
+		return bad_reading(m, r, "ReadingType", IN_INTERVAL, f,
+				   "the interval's length is not said, not positive or too long");
 	return in_gather_add(&m->gather, start, (uint32_t)((r->end - start) / TF_SEC), value, r->quality, f);
 }
 
 static enum tf_err
 bad_group(struct cim *m, const struct group *g, struct tf_fault *f)
 {
-	struct in_place at = {.line = g->line, .bytes = in_xml_record(&m->xml)};
+	struct in_place at = {
+		.line = g->line, .column = g->column, .name = TF_STR("ReadingType"), .bytes = in_xml_record(&m->xml)};
 	return in_bad(m->c, &at, IN_CIM_TYPE, f, "the ReadingType is '%s'", g->text);
 }
 
@@ -346,7 +353,10 @@ static enum tf_err
 give_record(struct cim *m, struct tf_fault *f)
 {
 	struct tf_str meter = meter_of(m);
-	struct in_place at = {.line = m->xml.record_line, .bytes = in_xml_record(&m->xml)};
+	struct in_place at = {.line = m->xml.record_line,
+			      .column = m->xml.record_column,
+			      .name = TF_STR("Meter/mRID"),
+			      .bytes = in_xml_record(&m->xml)};
 	char channel[METER_CHANNEL_MAX];
 	memset(m->before, 0, sizeof(m->before));
 	if (m->texts.err || m->mrid.err || m->name.err)

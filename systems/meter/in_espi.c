@@ -33,9 +33,12 @@ time_rule_ok(struct tf_str hex)
 }
 
 static enum tf_err
-bad_time_rule(struct in_espi *s, struct tf_str text, struct tf_fault *f)
+bad_time_rule(struct in_espi *s, const char *name, struct tf_str text, struct tf_fault *f)
 {
-	struct in_place at = {.line = in_xml_line(&s->xml), .bytes = in_xml_record(&s->xml)};
+	struct in_place at = {.line = in_xml_line(&s->xml),
+			      .column = in_xml_column(&s->xml),
+			      .name = tf_str(name),
+			      .bytes = in_xml_record(&s->xml)};
 	return in_bad(s->c, &at, IN_ESPI_TIME_RULE, f, "the daylight saving rule is '%.*s'", TF_FMT(text));
 }
 
@@ -46,7 +49,7 @@ close_time_parameters(struct in_espi *s, const char *name, struct tf_str text, s
 	bool rule = !strcmp(name, "dstStartRule") || !strcmp(name, "dstEndRule");
 	bool offset = !strcmp(name, "dstOffset") || !strcmp(name, "tzOffset");
 	if ((rule && !time_rule_ok(text)) || (offset && (!read_number(text, &v) || v < -15 * 3600 || v > 15 * 3600)))
-		return bad_time_rule(s, text, f);
+		return bad_time_rule(s, name, text, f);
 	return TF_OK;
 }
 
@@ -66,10 +69,15 @@ quality_of(int64_t code)
 static void
 spoil(struct in_espi *s, bool *flag, const char *name, struct tf_str text)
 {
-	if (!s->bad_value && !s->bad_time)
-		snprintf(s->bad_text, sizeof(s->bad_text), "the reading's %s is '%.*s'", name,
-			 (int)(text.n < 30 ? text.n : 30), text.p);
+	bool told = s->bad_value || s->bad_time;
 	*flag = true;
+	if (told)
+		return;
+	s->bad_name = !strcmp(name, "value")   ? "IntervalReading/value"
+		      : !strcmp(name, "start") ? "timePeriod/start"
+					       : "timePeriod/duration";
+	snprintf(s->bad_text, sizeof(s->bad_text), "the reading's %s is '%.*s'", name, (int)(text.n < 30 ? text.n : 30),
+		 text.p);
 }
 
 /* Elements of an IntervalBlock. */
@@ -160,7 +168,10 @@ close_reading(struct in_espi *s, struct tf_fault *f)
 	if (s->bad_value || s->bad_time) {
 		struct tf_str bytes = in_xml_record(&s->xml);
 		uint64_t from = r->at > in_xml_lost(&s->xml) ? r->at - in_xml_lost(&s->xml) : 0;
-		struct in_place at = {.line = r->line, .bytes = tf_str_n(bytes.p + from, bytes.n - (size_t)from)};
+		struct in_place at = {.line = r->line,
+				      .column = r->column,
+				      .name = tf_str(s->bad_name),
+				      .bytes = tf_str_n(bytes.p + from, bytes.n - (size_t)from)};
 		s->has_block_start = s->timed = false; /* no telling where one without time behind it would begin */
 		return in_bad(s->c, &at, s->bad_value ? IN_VALUE : IN_TIME, f, "%s", s->bad_text);
 	}
@@ -214,7 +225,7 @@ on_open(void *owner, struct in_xml *x, const char *name, const char **attributes
 	bool block = !strcmp(name, "IntervalBlock");
 	if (!s->in_entry && (!strcmp(name, "entry") || block)) {
 		s->in_entry = true;
-		s->entry = (struct in_espi_entry){.line = in_xml_line(x)};
+		s->entry = (struct in_espi_entry){.line = in_xml_line(x), .column = in_xml_column(x)};
 		in_xml_begin_record(x);
 	}
 	if (!s->in_entry)
@@ -228,6 +239,7 @@ on_open(void *owner, struct in_xml *x, const char *name, const char **attributes
 	if (!strcmp(name, "IntervalReading")) {
 		s->reading = (struct in_espi_reading){
 			.line = in_xml_line(x),
+			.column = in_xml_column(x),
 			.at = in_xml_offset(x),
 			.quality = {.kind = 'A'},
 		};

@@ -16,7 +16,7 @@ struct in_espi_str {
 struct in_espi_reading {
 	int64_t start_s, value;
 	int64_t duration_s;
-	uint64_t line, at, n; /* its element in the record's bytes */
+	uint64_t line, column, at, n; /* its element in the record's bytes */
 	struct meter_quality quality;
 	bool follows; /* it has no start of its own: it follows the reading before */
 };
@@ -34,7 +34,7 @@ struct in_espi_entry {
 	/* A block's: */
 	struct in_espi_reading *readings;
 	uint32_t count, cap;
-	uint64_t line;
+	uint64_t line, column;
 	/* While it waits: its bytes. */
 	struct tf_buf bytes;
 	uint64_t lost; /* bytes of the record that stand before bytes */
@@ -54,6 +54,7 @@ struct in_espi {
 	struct in_espi_reading reading;
 	bool has_value, has_start, has_duration, bad_value, bad_time;
 	char bad_text[64];
+	const char *bad_name;        /* the element that is wrong */
 	int64_t block_start_s;       /* where the block's first reading begins, when it says no time */
 	bool has_block_start, timed; /* timed: a reading to follow stands before in the block */
 	struct in_espi_entry *kept;  /* MeterReading and ReadingType entries */

@@ -96,15 +96,18 @@ struct out {
 };
 
 static enum tf_err
-bad_reading(const struct out *o, const struct in_espi_reading *r, enum in_rule rule, struct tf_fault *f,
-	    const char *what, int64_t subject)
+bad_reading(const struct out *o, const struct in_espi_reading *r, const char *name, enum in_rule rule,
+	    struct tf_fault *f, const char *what, int64_t subject)
 {
 	uint64_t from = r->at > o->lost ? r->at - o->lost : 0, n = r->n;
 	if (from > o->bytes.n)
 		from = o->bytes.n;
 	if (n > o->bytes.n - from)
 		n = o->bytes.n - from;
-	struct in_place at = {.line = r->line, .bytes = tf_str_n(o->bytes.p + from, (size_t)n)};
+	struct in_place at = {.line = r->line,
+			      .column = r->column,
+			      .name = tf_str(name),
+			      .bytes = tf_str_n(o->bytes.p + from, (size_t)n)};
 	return in_bad(o->s->c, &at, rule, f, "%s %lld", what, (long long)subject);
 }
 
@@ -122,11 +125,14 @@ give_difference(const struct out *o, const struct in_espi_reading *r, struct tf_
 	if (first)
 		return TF_OK;
 	if (at_s <= from_s || at_s - from_s > METER_INTERVAL_MAX_S)
-		return bad_reading(o, r, IN_INTERVAL, f, "seconds since the read before:", at_s - from_s);
+		return bad_reading(o, r, "timePeriod/start", IN_INTERVAL, f,
+				   "seconds since the read before:", at_s - from_s);
 	if (r->value < from)
-		return bad_reading(o, r, IN_VALUE, f, "the register went back by", from - r->value);
+		return bad_reading(o, r, "IntervalReading/value", IN_VALUE, f, "the register went back by",
+				   from - r->value);
 	if (!in_scale_value(r->value - from, o->exponent, &value))
-		return bad_reading(o, r, IN_VALUE_RANGE, f, "the value is too large:", r->value - from);
+		return bad_reading(o, r, "IntervalReading/value", IN_VALUE_RANGE, f,
+				   "the value is too large:", r->value - from);
 	return in_gather_add(&o->s->gather, from_s * TF_SEC, (uint32_t)(at_s - from_s), value, r->quality, f);
 }
 
@@ -139,17 +145,19 @@ give_reading(struct out *o, struct in_espi_reading *r, struct tf_fault *f)
 	if (in_kind_counts_up(o->kind))
 		return give_difference(o, r, f);
 	if (duration_s <= 0)
-		return bad_reading(o, r, IN_INTERVAL, f, "the reading's duration is", duration_s);
+		return bad_reading(o, r, "timePeriod/duration", IN_INTERVAL, f, "the reading's duration is",
+				   duration_s);
 	if (!in_scale_value(r->value, o->exponent, &value))
-		return bad_reading(o, r, IN_VALUE_RANGE, f, "the value is too large:", r->value);
+		return bad_reading(o, r, "IntervalReading/value", IN_VALUE_RANGE, f,
+				   "the value is too large:", r->value);
 	return in_gather_add(&o->s->gather, r->start_s * TF_SEC, (uint32_t)duration_s, value, r->quality, f);
 }
 
 static enum tf_err
-bad_block(const struct in_espi *s, const struct in_espi_entry *block, struct tf_str bytes, const char *what,
-	  struct tf_str subject, struct tf_fault *f)
+bad_block(const struct in_espi *s, const struct in_espi_entry *block, struct tf_str bytes, const char *name,
+	  const char *what, struct tf_str subject, struct tf_fault *f)
 {
-	struct in_place at = {.line = block->line, .bytes = bytes};
+	struct in_place at = {.line = block->line, .column = block->column, .name = tf_str(name), .bytes = bytes};
 	return in_bad(s->c, &at, IN_ESPI_TYPE, f, "%s '%.*s'", what, TF_FMT(subject));
 }
 
@@ -162,10 +170,11 @@ give_block(struct in_espi *s, const struct in_espi_entry *block, struct in_espi_
 	enum meter_unit unit;
 	struct tf_str meter = meter_of(s, meter_reading, block);
 	if (!type->has_uom || !in_kind_channel(&type->kind, &unit, &o.exponent, channel))
-		return bad_block(s, block, bytes, "the unit or multiplier is not taken of ReadingType",
-				 in_espi_text(type, type->self), f);
+		return bad_block(s, block, bytes, "ReadingType/uom",
+				 "the unit or multiplier is not taken of ReadingType", in_espi_text(type, type->self),
+				 f);
 	if (!in_name_ok(meter, METER_METER_MAX))
-		return bad_block(s, block, bytes, "no meter id can be taken from MeterReading",
+		return bad_block(s, block, bytes, "UsagePoint", "no meter id can be taken from MeterReading",
 				 in_espi_text(meter_reading, meter_reading->self), f);
 	tf_time issued = block->updated ? block->updated : s->feed_updated;
 	TF_TRY(in_gather_channel(&s->gather, meter, tf_str(channel), unit, issued, f));
@@ -218,7 +227,7 @@ settle_waiting(struct in_espi *s, bool all, struct tf_fault *f)
 		if (type)
 			e = give_block(s, w, m, type, bytes, w->lost, f);
 		else
-			e = bad_block(s, w, bytes,
+			e = bad_block(s, w, bytes, m ? "ReadingType" : "MeterReading",
 				      m ? "no ReadingType for MeterReading" : "no MeterReading for IntervalBlock",
 				      m ? in_espi_text(m, m->self) : in_espi_text(w, w->self), f);
 		s->waiting_bytes -= bytes.n;

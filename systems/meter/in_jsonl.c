@@ -6,6 +6,8 @@
  * interval: seconds, or "15min", "PT15M"; where only end is given it is (end - start) / count. quality: one for all, or
  * an array. Without unit, channel, meter or interval the options hold. Other members are not looked at. Readings of
  * lines that follow each other become one run. */
+#include <stdio.h>
+
 #include "base/json.h"
 #include "base/mem.h"
 #include "in_parts.h"
@@ -37,10 +39,13 @@ struct reader {
 	bool bad; /* the line was given to the sink */
 };
 
+/* name: of the member that is wrong; "" where that is the line. */
 static enum tf_err
-refuse(struct reader *r, enum in_rule rule, struct tf_fault *f, const char *what, struct tf_str subject)
+refuse(struct reader *r, const char *name, enum in_rule rule, struct tf_fault *f, const char *what,
+       struct tf_str subject)
 {
-	struct in_place at = {.line = r->line->number, .unfinished = !r->line->whole, .bytes = r->line->bytes};
+	struct in_place at = {
+		.line = r->line->number, .name = tf_str(name), .unfinished = !r->line->whole, .bytes = r->line->bytes};
 	r->bad = true;
 	return in_bad(r->j->c, &at, rule, f, "%s '%.*s'", what, TF_FMT(subject));
 }
@@ -52,7 +57,7 @@ text_member(struct reader *r, const char *name, struct tf_str *out, struct tf_fa
 	const struct tf_json *v = tf_json_get(r->root, name);
 	if (!v || tf_json_is(v, TF_JSON_NULL) || tf_json_str(v, out))
 		return TF_OK;
-	return refuse(r, IN_JSON, f, "a string is wanted for member", tf_str(name));
+	return refuse(r, name, IN_JSON, f, "a string is wanted for member", tf_str(name));
 }
 
 static enum tf_err
@@ -67,8 +72,8 @@ time_member(struct reader *r, const char *name, enum in_rule rule, tf_time last,
 	tf_json_str(v, &s);
 	enum tf_err e = in_when(s, r->j->c->o.zone, last, out);
 	if (e == TF_NOT_FOUND)
-		return refuse(r, IN_LOCAL_MISSING, f, "the zone skips the local time", s);
-	return e == TF_OK ? TF_OK : refuse(r, rule, f, "no time:", s.n ? s : tf_str(name));
+		return refuse(r, name, IN_LOCAL_MISSING, f, "the zone skips the local time", s);
+	return e == TF_OK ? TF_OK : refuse(r, name, rule, f, "no time:", s.n ? s : tf_str(name));
 }
 
 static enum tf_err
@@ -88,11 +93,11 @@ read_names(struct reader *r, struct object *o, struct tf_fault *f)
 	if (r->bad)
 		return TF_OK;
 	if (!in_name_ok(o->meter, METER_METER_MAX))
-		return refuse(r, IN_METER_ID, f, "no meter id:", o->meter);
+		return refuse(r, "meter", IN_METER_ID, f, "no meter id:", o->meter);
 	if (!in_name_ok(o->channel, METER_CHANNEL_MAX))
-		return refuse(r, IN_CHANNEL, f, "no channel name:", o->channel);
+		return refuse(r, "channel", IN_CHANNEL, f, "no channel name:", o->channel);
 	if (unit.n && !in_unit(unit, &o->unit, &o->exponent))
-		return refuse(r, IN_UNIT, f, "unknown unit", unit);
+		return refuse(r, "unit", IN_UNIT, f, "unknown unit", unit);
 	return TF_OK;
 }
 
@@ -101,13 +106,15 @@ read_values(struct reader *r, struct object *o, struct tf_fault *f)
 {
 	const struct tf_json *one = tf_json_get(r->root, "value"), *many = tf_json_get(r->root, "values");
 	if (!one == !many || (many && (!tf_json_is(many, TF_JSON_ARRAY) || !many->count)))
-		return refuse(r, IN_JSON, f, "wanted: either a value or an array of", TF_STR("values"));
+		return refuse(r, many ? "values" : "value", IN_JSON, f, "wanted: either a value or an array of",
+			      TF_STR("values"));
 	o->count = one ? 1 : many->count;
 	o->values = one ? one : tf_json_first(many);
 	o->quality = tf_json_get(r->root, "quality");
 	if (tf_json_is(o->quality, TF_JSON_ARRAY)) {
 		if (o->quality->count != o->count)
-			return refuse(r, IN_QUALITY, f, "as many qualities as values are wanted in", TF_STR("quality"));
+			return refuse(r, "quality", IN_QUALITY, f, "as many qualities as values are wanted in",
+				      TF_STR("quality"));
 		o->quality = tf_json_first(o->quality);
 	}
 	return TF_OK;
@@ -122,7 +129,7 @@ read_interval(struct reader *r, struct object *o, struct tf_fault *f)
 	if (v && !tf_json_is(v, TF_JSON_NULL)) {
 		if ((!tf_json_is(v, TF_JSON_NUMBER) && !tf_json_is(v, TF_JSON_STRING)) ||
 		    !in_interval(v->text, &o->interval_s))
-			return refuse(r, IN_INTERVAL, f, "no interval:", v->text);
+			return refuse(r, "interval", IN_INTERVAL, f, "no interval:", v->text);
 		return TF_OK;
 	}
 	TF_TRY(time_member(r, "end", IN_TIME, o->start, &end, &ends, f));
@@ -132,11 +139,11 @@ read_interval(struct reader *r, struct object *o, struct tf_fault *f)
 	if (ends) {
 		int64_t s = (end - o->start) / TF_SEC;
 		if (s <= 0 || s % o->count || s / o->count > METER_INTERVAL_MAX_S)
-			return refuse(r, IN_INTERVAL, f, "the time from start is no whole number of intervals to the",
-				      TF_STR("end"));
+			return refuse(r, "end", IN_INTERVAL, f,
+				      "the time from start is no whole number of intervals to the", TF_STR("end"));
 		o->interval_s = (uint32_t)(s / o->count);
 	}
-	return o->interval_s ? TF_OK : refuse(r, IN_INTERVAL, f, "missing member", TF_STR("interval"));
+	return o->interval_s ? TF_OK : refuse(r, "interval", IN_INTERVAL, f, "missing member", TF_STR("interval"));
 }
 
 static enum tf_err
@@ -147,7 +154,7 @@ read_object(struct reader *r, struct object *o, struct tf_fault *f)
 	if (!r->bad)
 		TF_TRY(time_member(r, "start", IN_TIME, r->j->last, &o->start, &there, f));
 	if (!r->bad && !there)
-		return refuse(r, IN_TIME, f, "missing member", TF_STR("start"));
+		return refuse(r, "start", IN_TIME, f, "missing member", TF_STR("start"));
 	if (!r->bad)
 		TF_TRY(time_member(r, "issued", IN_ISSUED, IN_NO_TIME, &o->issued, &there, f));
 	if (!r->bad)
@@ -165,22 +172,36 @@ read_quality(const struct tf_json *q, bool absent, struct meter_quality *out)
 	return tf_json_str(q, &s) && in_quality(s, out);
 }
 
-/* Value and quality number i: refuses the line where one is wrong. */
-static enum tf_err
-read_reading(struct reader *r, const struct object *o, const struct tf_json *v, const struct tf_json *q, int64_t *out,
-	     struct meter_quality *out_quality, struct tf_fault *f)
+/* "value" or, from an array, "values[3]"; from 0. */
+static const char *
+item_name(const struct reader *r, const char *array, const char *one, uint32_t i, char out[static 24])
 {
+	if (!tf_json_is(tf_json_get(r->root, array), TF_JSON_ARRAY))
+		return one;
+	snprintf(out, 24, "%s[%u]", array, i);
+	return out;
+}
+
+/* Value v and quality q, number i: refuses the line where one is wrong. */
+static enum tf_err
+read_reading(struct reader *r, const struct object *o, uint32_t i, const struct tf_json *v, const struct tf_json *q,
+	     int64_t *out, struct meter_quality *out_quality, struct tf_fault *f)
+{
+	char buf[24];
 	bool absent = tf_json_is(v, TF_JSON_NULL);
 	if (!read_quality(q, absent, out_quality))
-		return refuse(r, IN_QUALITY, f, "no quality:", q->text);
+		return refuse(r, item_name(r, "quality", "quality", i, buf), IN_QUALITY, f, "no quality:", q->text);
 	if (absent || out_quality->kind == 'N') {
 		*out = METER_ABSENT;
 		return TF_OK;
 	}
 	if (!tf_json_is(v, TF_JSON_NUMBER))
-		return refuse(r, IN_VALUE, f, "a number is wanted, not", v->text);
+		return refuse(r, item_name(r, "values", "value", i, buf), IN_VALUE, f, "a number is wanted, not",
+			      v->text);
 	enum in_number n = in_decimal(v->text, '.', o->exponent, out);
-	return n == IN_NUMBER_OK ? TF_OK : refuse(r, IN_VALUE_RANGE, f, "the value is too large:", v->text);
+	return n == IN_NUMBER_OK ? TF_OK
+				 : refuse(r, item_name(r, "values", "value", i, buf), IN_VALUE_RANGE, f,
+					  "the value is too large:", v->text);
 }
 
 /* Twice over the values: first to check all, then to give them, so that a line is taken whole or not at all. */
@@ -193,7 +214,7 @@ give_values(struct reader *r, const struct object *o, bool check, struct tf_faul
 		int64_t value = 0;
 		struct meter_quality quality;
 		tf_time start = o->start + i * (o->interval_s * TF_SEC);
-		TF_TRY(read_reading(r, o, v, q, &value, &quality, f));
+		TF_TRY(read_reading(r, o, i, v, q, &value, &quality, f));
 		if (!r->bad && !check)
 			TF_TRY(in_gather_add(&r->j->gather, start, o->interval_s, value, quality, f));
 	}
@@ -214,9 +235,9 @@ jsonl_line(void *parser, const struct in_line *line, struct tf_fault *f)
 	if (e == TF_NO_MEMORY)
 		return tf_fault(f, e, "%s", why.text);
 	if (e != TF_OK)
-		return refuse(&r, IN_JSON, f, "no JSON:", tf_str(why.text));
+		return refuse(&r, "", IN_JSON, f, "no JSON:", tf_str(why.text));
 	if (!tf_json_is(r.root, TF_JSON_OBJECT))
-		return refuse(&r, IN_JSON, f, "an object is wanted, not", tf_str(tf_json_kind_name(r.root->kind)));
+		return refuse(&r, "", IN_JSON, f, "an object is wanted, not", tf_str(tf_json_kind_name(r.root->kind)));
 	TF_TRY(read_object(&r, &o, f));
 	if (!r.bad)
 		TF_TRY(give_values(&r, &o, true, f));

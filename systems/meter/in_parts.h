@@ -38,6 +38,8 @@ void in_printable(char *text);
 struct in_place {
 	uint64_t line;
 	uint32_t field;
+	struct tf_str name; /* of the field, instead of its number; no control character */
+	uint64_t column;
 	bool unfinished; /* the source ended inside it: the rule becomes "truncated" */
 	struct tf_str bytes, context;
 };

@@ -69,6 +69,8 @@ in_bad(const struct in_ctx *c, const struct in_place *at, enum in_rule rule, str
 	struct meter_bad bad = {
 		.line = at->line,
 		.field = at->field,
+		.name = at->name,
+		.column = at->column,
 		.member = c->member,
 		.rule = tf_str(in_rule_text(at->unfinished ? IN_TRUNCATED : rule)),
 		.text = tf_str_n(text, size < sizeof(text) ? size : sizeof(text) - 1),

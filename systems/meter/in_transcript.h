@@ -2,6 +2,7 @@
  *
  *   M1 E1 Wh 1800 2024-02-01T00:00:00Z A @2024-02-02T00:00:00Z: 1 2*3 _     a run: 2*3 is 3 times 2, _ is absent
  *   !7.3 value: the value is 'x' <bytes, CR and LF escaped>                 a bad record of line 7, field 3
+ *   !7.values[1] value: ...                                                 its field by name
  *   #INVALID cannot read ...                                                an error that stopped it */
 #pragma once
 #include <setjmp.h>
@@ -81,8 +82,12 @@ transcribe_bad(void *ctx, const struct meter_bad *b, struct tf_fault *f)
 	tf_buf_cstr(out, "!");
 	if (b->member.n)
 		tf_buf_printf(out, "%.*s:", TF_FMT(b->member));
-	tf_buf_printf(out, "%llu.%u %.*s: %.*s <", (unsigned long long)b->line, b->field, TF_FMT(b->rule),
-		      TF_FMT(b->text));
+	tf_buf_printf(out, "%llu.", (unsigned long long)b->line);
+	if (b->name.n)
+		tf_buf_str(out, b->name);
+	else
+		tf_buf_printf(out, "%u", b->field);
+	tf_buf_printf(out, " %.*s: %.*s <", TF_FMT(b->rule), TF_FMT(b->text));
 	for (size_t i = 0; i < b->bytes.n && i < 4096; i++) {
 		char ch = b->bytes.p[i];
 		tf_buf_printf(out, ch == '\n' ? "\\n" : ch == '\r' ? "\\r" : "%c", ch);

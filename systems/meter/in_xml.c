@@ -198,6 +198,7 @@ in_xml_finish(struct in_xml *x, struct tf_fault *f)
 		return TF_OK;
 	struct in_place at = {
 		.line = x->broken_line,
+		.column = x->broken_column,
 		.unfinished = x->unfinished,
 		.bytes = raw_from(x, x->broken_at, UINT64_MAX),
 	};
@@ -213,6 +214,7 @@ in_xml_begin_record(struct in_xml *x)
 	x->in_record = true;
 	x->record_at = position(x);
 	x->record_line = in_xml_line(x);
+	x->record_column = in_xml_column(x);
 }
 
 struct tf_str
@@ -232,6 +234,12 @@ uint64_t
 in_xml_line(const struct in_xml *x)
 {
 	return (uint64_t)XML_GetCurrentLineNumber(x->parser);
+}
+
+uint64_t
+in_xml_column(const struct in_xml *x)
+{
+	return (uint64_t)XML_GetCurrentColumnNumber(x->parser) + 1;
 }
 
 uint64_t

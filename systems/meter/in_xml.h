@@ -38,7 +38,7 @@ struct in_xml {
 	struct tf_buf raw;
 	uint64_t raw_at, seen;
 	bool in_record;
-	uint64_t record_at, record_line;
+	uint64_t record_at, record_line, record_column;
 };
 
 enum tf_err in_xml_init(struct in_xml *x, const struct in_ctx *c, const struct in_xml_calls *calls, void *owner,
@@ -55,6 +55,8 @@ void in_xml_begin_record(struct in_xml *x);
 struct tf_str in_xml_record(const struct in_xml *x);
 void in_xml_end_record(struct in_xml *x);
 uint64_t in_xml_line(const struct in_xml *x);
+/* In characters, from 1. */
+uint64_t in_xml_column(const struct in_xml *x);
 /* Offset in the record of the tag at hand, and of what stands behind it. */
 uint64_t in_xml_offset(const struct in_xml *x);
 uint64_t in_xml_offset_behind(const struct in_xml *x);

@@ -30,22 +30,22 @@ bad_json_lines_are_taken_whole_or_not_at_all(void **state)
 	      "{\"meter\":\"M\",\"start\":\"2024-01-01T00:00Z\",\"interval\":900,\"value\":1,\"quality\":\"?\"}\n"
 	      "{\"meter\":\"M\",\"start\":\"2024-01-01T00:00Z\",\"end\":\"2024-01-01T00:00:01Z\",\"values\":[1,2]}\n"
 	      "{\"meter\":7,\"start\":\"2024-01-01T00:00Z\",\"interval\":900,\"value\":1}\n[]\n",
-	      "!1.0 value: a number is wanted, not 'x' "
+	      "!1.values[1] value: a number is wanted, not 'x' "
 	      "<{\"meter\":\"M\",\"start\":\"2024-01-01T00:00Z\",\"interval\":900,\"values\":[1,\"x\"]}\\n>\n"
-	      "!2.0 json: wanted: either a value or an array of 'values' "
+	      "!2.value json: wanted: either a value or an array of 'values' "
 	      "<{\"meter\":\"M\",\"start\":\"2024-01-01T00:00Z\",\"interval\":900}\\n>\n"
-	      "!3.0 meter-id: no meter id: '' <{\"start\":\"2024-01-01T00:00Z\",\"interval\":900,\"value\":1}\\n>\n"
-	      "!4.0 time: missing member 'start' <{\"meter\":\"M\",\"interval\":900,\"value\":1}\\n>\n"
-	      "!5.0 interval: missing member 'interval' "
+	      "!3.meter meter-id: no meter id: '' <{\"start\":\"2024-01-01T00:00Z\",\"interval\":900,\"value\":1}\\n>\n"
+	      "!4.start time: missing member 'start' <{\"meter\":\"M\",\"interval\":900,\"value\":1}\\n>\n"
+	      "!5.interval interval: missing member 'interval' "
 	      "<{\"meter\":\"M\",\"start\":\"2024-01-01T00:00Z\",\"value\":1}\\n>\n"
-	      "!6.0 value-range: the value is too large: '1e99' "
+	      "!6.value value-range: the value is too large: '1e99' "
 	      "<{\"meter\":\"M\",\"start\":\"2024-01-01T00:00Z\",\"interval\":900,\"value\":1e99}\\n>\n"
-	      "!7.0 quality: no quality: '?' "
+	      "!7.quality quality: no quality: '?' "
 	      "<{\"meter\":\"M\",\"start\":\"2024-01-01T00:00Z\",\"interval\":900,\"value\":1,\"quality\":\"?\"}\\n>\n"
-	      "!8.0 interval: the time from start is no whole number of intervals to the 'end' "
+	      "!8.end interval: the time from start is no whole number of intervals to the 'end' "
 	      "<{\"meter\":\"M\",\"start\":\"2024-01-01T00:00Z\",\"end\":\"2024-01-01T00:00:01Z\",\"values\":[1,2]}\\n>"
 	      "\n"
-	      "!9.0 json: a string is wanted for member 'meter' "
+	      "!9.meter json: a string is wanted for member 'meter' "
 	      "<{\"meter\":7,\"start\":\"2024-01-01T00:00Z\",\"interval\":900,\"value\":1}\\n>\n"
 	      "!10.0 json: an object is wanted, not 'array' <[]\\n>\n");
 }
@@ -109,7 +109,7 @@ espi_register_that_counts_up_gives_differences(void **state)
 	check(FEED(MR TYPE("<uom>72</uom><accumulationBehaviour>3</accumulationBehaviour>")
 			   BLOCK(READING("1704067200", "100") READING("1704068100", "150") READING("1704069000", "20")
 					 READING("1704069900", "25"))),
-	      "!8.0 value: the register went back by 130 "
+	      "!8.IntervalReading/value value: the register went back by 130 "
 	      "<<IntervalReading><cost>9</cost><timePeriod><duration>900</duration><start>1704069000</start></"
 	      "timePeriod>"
 	      "<value>20</value></IntervalReading>>\n"
@@ -122,11 +122,11 @@ espi_bad_reading_costs_that_reading_only(void **state)
 {
 	check(FEED(MR WH BLOCK(READING("1704067200", "1") READING("1704068100", "x") READING("y", "3")
 				       READING("1704069900", "4"))),
-	      "!7.0 value: the reading's value is 'x' "
+	      "!7.IntervalReading/value value: the reading's value is 'x' "
 	      "<<IntervalReading><cost>9</cost><timePeriod><duration>900</duration><start>1704068100</start></"
 	      "timePeriod>"
 	      "<value>x</value></IntervalReading>>\n"
-	      "!8.0 time: the reading's start is 'y' "
+	      "!8.timePeriod/start time: the reading's start is 'y' "
 	      "<<IntervalReading><cost>9</cost><timePeriod><duration>900</duration><start>y</start></timePeriod>"
 	      "<value>3</value></IntervalReading>>\n"
 	      "U1 B1 Wh 900 2024-01-01T00:00:00Z A @2024-01-02T00:00:00Z: 1000\n"
@@ -146,13 +146,13 @@ static void
 espi_block_without_a_usable_type_is_bad_with_its_bytes(void **state)
 {
 	check(FEED(MR ONE_BLOCK),
-	      "!4.0 espi-reading-type: no ReadingType for MeterReading '/UsagePoint/U1/MeterReading/01' "
+	      "!4.ReadingType espi-reading-type: no ReadingType for MeterReading '/UsagePoint/U1/MeterReading/01' "
 	      "<" ONE_BLOCK_BYTES ">\n");
-	check(FEED(WH ONE_BLOCK), "!4.0 espi-reading-type: no MeterReading for IntervalBlock "
+	check(FEED(WH ONE_BLOCK), "!4.MeterReading espi-reading-type: no MeterReading for IntervalBlock "
 				  "'/UsagePoint/U1/MeterReading/01/IntervalBlock/1' <" ONE_BLOCK_BYTES ">\n");
-	check(FEED(MR TYPE("<uom>119</uom>") ONE_BLOCK),
-	      "!5.0 espi-reading-type: the unit or multiplier is not taken of ReadingType '/ReadingType/07' "
-	      "<" ONE_BLOCK_BYTES ">\n");
+	check(FEED(MR TYPE("<uom>119</uom>") ONE_BLOCK), "!5.ReadingType/uom espi-reading-type: the unit or multiplier "
+							 "is not taken of ReadingType '/ReadingType/07' "
+							 "<" ONE_BLOCK_BYTES ">\n");
 }
 
 static void
@@ -163,7 +163,7 @@ espi_daylight_saving_rules_are_checked(void **state)
 		   "entry>"),
 	      "");
 	check(FEED("<entry><content><LocalTimeParameters><dstEndRule>F40E2000</dstEndRule>"),
-	      "!3.0 espi-time-rule: the daylight saving rule is 'F40E2000' "
+	      "!3.dstEndRule espi-time-rule: the daylight saving rule is 'F40E2000' "
 	      "<<entry><content><LocalTimeParameters><dstEndRule>F40E2000</dstEndRule>>\n"
 	      "!3.0 xml: mismatched tag at column 73; the rest of the document is not read "
 	      "<<entry><content><LocalTimeParameters><dstEndRule>F40E2000</dstEndRule></feed>\\n>\n");
@@ -277,19 +277,19 @@ cim_bad_readings_and_types_are_named(void **state)
 {
 	check(CIM("<MeterReading>" METER "<IntervalBlocks>" IR("2024-01-01T00:15:00Z", "1", "") IR("noon", "2", "")
 			  IR("2024-01-01T00:45:00Z", "x", "") RT(KWH_15) "</IntervalBlocks></MeterReading>\n"),
-	      "!3.0 time: the time is 'noon' "
+	      "!3.timeStamp time: the time is 'noon' "
 	      "<<IntervalReadings><timeStamp>noon</timeStamp><value>2</value></IntervalReadings>>\n"
-	      "!4.0 value: the value is no number, or too large "
+	      "!4.value value: the value is no number, or too large "
 	      "<<IntervalReadings><timeStamp>2024-01-01T00:45:00Z</timeStamp>"
 	      "<value>x</value></IntervalReadings>>\n"
 	      "MT-1 E1 Wh 900 2024-01-01T00:00:00Z A: 1000\n");
 	check(CIM("<MeterReading>" METER
 		  "<IntervalBlocks>" RT("0.0.2.4") "<IntervalReadings><timeStamp>2024-01-01</timeStamp>"
 						   "</IntervalReadings></IntervalBlocks></MeterReading>"),
-	      "!2.0 cim-reading-type: the ReadingType is '0.0.2.4' <<MeterReading>" METER
+	      "!2.ReadingType cim-reading-type: the ReadingType is '0.0.2.4' <<MeterReading>" METER
 	      "<IntervalBlocks>" RT("0.0.2.4") "<IntervalReadings><timeStamp>2024-01-01</timeStamp></"
 					       "IntervalReadings></IntervalBlocks></MeterReading>>\n");
-	check(CIM("<MeterReading/>"), "!2.0 meter-id: the meter is '' <<MeterReading/>>\n");
+	check(CIM("<MeterReading/>"), "!2.Meter/mRID meter-id: the meter is '' <<MeterReading/>>\n");
 }
 
 static void

@@ -1,7 +1,8 @@
 /* Deliveries and quarantine; see quarantine.h. A METER_EVENT_BAD is the delivery's head, then lstr member, varint line,
  * varint field, lstr rule, lstr text, lstr bytes, lstr context, then how to read it again: varint unit, zigzag
- * exponent, varint interval, lstr channel, lstr meter. A METER_EVENT_DELIVERED is the head, varint readings and varint
- * interval. Logs written before end at context and readings. */
+ * exponent, varint interval, lstr channel, lstr meter, then lstr name of the field, varint column. A
+ * METER_EVENT_DELIVERED is the head, varint readings and varint interval. Logs written before end at context or meter,
+ * and at readings. */
 #include "quarantine.h"
 
 #include <inttypes.h>
@@ -23,6 +24,8 @@ meter_bad_put(const struct meter_batch_head *head, const struct meter_bad *bad, 
 	tf_buf_varint(out, bad->as.interval_s);
 	tf_buf_lstr(out, bad->as.channel);
 	tf_buf_lstr(out, bad->as.meter);
+	tf_buf_lstr(out, bad->name);
+	tf_buf_varint(out, bad->column);
 }
 
 enum tf_err
@@ -38,6 +41,8 @@ meter_bad_get(struct tf_str bytes, struct meter_batch_head *out_head, struct met
 	out->bytes = tf_cur_lstr(&c);
 	out->context = tf_cur_lstr(&c);
 	out->as = (struct meter_in_options){0};
+	out->name = (struct tf_str){0};
+	out->column = 0;
 	if (!c.bad && tf_cur_left(&c)) {
 		uint64_t unit = tf_cur_varint(&c);
 		int64_t exponent = tf_cur_zigzag(&c);
@@ -47,6 +52,10 @@ meter_bad_get(struct tf_str bytes, struct meter_batch_head *out_head, struct met
 		out->as.channel = tf_cur_lstr(&c);
 		out->as.meter = tf_cur_lstr(&c);
 		c.bad |= unit >= METER_UNIT_COUNT || exponent < -18 || exponent > 18;
+	}
+	if (!c.bad && tf_cur_left(&c)) {
+		out->name = tf_cur_lstr(&c);
+		out->column = tf_cur_varint(&c);
 	}
 	return c.bad ? tf_fault(f, TF_CORRUPT, "damaged quarantine event") : TF_OK;
 }
@@ -76,7 +85,8 @@ put_record(struct meter_store *s, const struct meter_batch_head *h, const struct
 	TF_TRY(tf_sql_prepare(
 		s->catalog.db,
 		"INSERT OR IGNORE INTO quarantine(delivery, member, line, field, rule, text, bytes, context, at,"
-		" zone, format, unit, exponent, interval_s, channel, meter) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+		" zone, format, unit, exponent, interval_s, channel, meter, field_name, col)"
+		" VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 		&q, f));
 	tf_stmt_i64(q, 1, h->delivery);
 	tf_stmt_str(q, 2, b->member);
@@ -94,6 +104,8 @@ put_record(struct meter_store *s, const struct meter_batch_head *h, const struct
 	tf_stmt_i64(q, 14, b->as.interval_s);
 	tf_stmt_str(q, 15, b->as.channel);
 	tf_stmt_str(q, 16, b->as.meter);
+	tf_stmt_str(q, 17, b->name);
+	tf_stmt_i64(q, 18, (int64_t)b->column);
 	enum tf_err e = tf_stmt_run(q, f);
 	tf_stmt_free(&q);
 	if (e || !tf_sql_changes(s->catalog.db))

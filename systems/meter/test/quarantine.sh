@@ -68,6 +68,23 @@ END
 	promise "a zip's member is named" grep -q ' two.zip:in/a.csv ' list
 fi
 
+# What has no number has a name; readings on one line are records of their own.
+cat >month.jsonl <<'END'
+{"meter":"M","start":"2025-01-01T00:00Z","interval":900,"unit":"Wh","values":[1,"x"]}
+END
+reading='<IntervalReading><timePeriod><duration>900</duration><start>%s</start></timePeriod><value>%s</value></IntervalReading>'
+printf "<feed><entry><content><IntervalBlock>$reading$reading$reading</IntervalBlock></content></entry></feed>" 1 a 2 b c 3 >line.xml
+sample='<IntervalReadings><timeStamp>%s</timeStamp><value>1</value></IntervalReadings>'
+printf "<MeterReadings><MeterReading><IntervalBlocks>$sample$sample</IntervalBlocks></MeterReading></MeterReadings>" noon night >cim.xml
+"$program" load --data g month.jsonl line.xml cim.xml >/dev/null 2>&1
+"$program" quarantine list --data g --json >list
+named() { jq -r ".quarantine[] | select(.file == \"$1\") | .field_name" list | tr '\n' ' '; }
+promise "a JSON member is named" same "$(named month.jsonl)" 'values[1] '
+promise "elements of one ESPI line are told apart and named" \
+	same "$(named line.xml)" 'IntervalReading/value IntervalReading/value timePeriod/start MeterReading '
+promise "elements of one CIM line are told apart and named" same "$(named cim.xml)" 'timeStamp timeStamp Meter/mRID '
+promise "so they are in the list" grep -Eq ' line.xml +1 timePeriod/start +time: ' <("$program" quarantine list --data g)
+
 # Many at once: killed at growing delays until it comes through. A taken record's reading is there, each one once.
 held=20000
 seq $held | awk 'BEGIN { print "meter,start,end,value" } { printf "M%05d,2025-03-30 01:00,2025-03-30 01:30,%d\n", $1, $1 }' >many.csv
