@@ -38,6 +38,8 @@ give(struct in_lines *l, struct tf_str bytes, uint64_t dropped, const struct in_
 		line.text.n--, line.whole = true;
 	if (line.text.n && line.text.p[line.text.n - 1] == '\r')
 		line.text.n--;
+	if (line.number == 1 && memchr(line.text.p, '\r', line.text.n))
+		return tf_fault(f, TF_UNSUPPORTED, "lines that end in CR alone are not read: make it LF or CRLF");
 	return each(parser, &line, f);
 }
 

@@ -269,6 +269,10 @@ unknown_bytes_are_refused_with_their_start(void **state)
 	      "#UNSUPPORTED cannot read 'dir/home-7.csv': unknown format (UTF-16; UTF-8 is read): it starts '..'\n");
 	check("<html><body/></html>",
 	      "#UNSUPPORTED cannot read 'dir/home-7.csv': unknown format of XML: it starts '<html><body/></html>'\n");
+	check("100,NEM12,202501010000,x,y\r900\r", "#UNSUPPORTED cannot read 'dir/home-7.csv': lines that end in CR "
+						   "alone are not read: make it LF or CRLF\n");
+	check("start,M1\r2025-01-01T00:00Z,1\r\n", "#UNSUPPORTED cannot read 'dir/home-7.csv': lines that end in CR "
+						   "alone are not read: make it LF or CRLF\n");
 	struct tf_buf binary = {0};
 	tf_buf_put(&binary, "\1\0\2,\n", 5);
 	check_bytes(&binary, "#UNSUPPORTED cannot read 'x': unknown format: it starts '...,.'\n");

@@ -257,6 +257,10 @@ meter_load_file(struct meter_store *s, const char *path, const struct meter_load
 {
 	struct loader l = {.s = s, .o = o, .commit = true};
 	struct tf_file *file = NULL;
+	struct tf_stat st;
+	TF_TRY(tf_os_stat(s->os, path, &st, f));
+	if (st.is_dir)
+		return tf_fault(f, TF_INVALID, "cannot load '%s': it is a directory; name the files in it", path);
 	TF_TRY(tf_os_open(s->os, path, TF_OPEN_READ, &file, f));
 	enum tf_err e = load_file(&l, file, path, result, f);
 	tf_file_close(&file);

@@ -85,6 +85,10 @@ promise "elements of one ESPI line are told apart and named" \
 promise "elements of one CIM line are told apart and named" same "$(named cim.xml)" 'timeStamp timeStamp Meter/mRID '
 promise "so they are in the list" grep -Eq ' line.xml +1 timePeriod/start +time: ' <("$program" quarantine list --data g)
 
+mkdir folder
+"$program" load --data g folder >/dev/null 2>err
+promise "a directory is named as such" same "$? $(grep -c "'folder': it is a directory" err)" "2 1"
+
 # Many at once: killed at growing delays until it comes through. A taken record's reading is there, each one once.
 held=20000
 seq $held | awk 'BEGIN { print "meter,start,end,value" } { printf "M%05d,2025-03-30 01:00,2025-03-30 01:30,%d\n", $1, $1 }' >many.csv
