@@ -64,7 +64,7 @@ if [ $simulated = yes ]; then
 	shown network --data "$data" "$dir/network.csv" | indent
 else
 	title "4. What could not be read"
-	shown quarantine list --data "$data" | head -12 | cut -c1-150 | indent
+	shown quarantine list --data "$data" | sed -n 1,12p | cut -c1-150 | indent
 fi
 
 title "5. Each reading to the tier of its age"
@@ -73,16 +73,27 @@ shown tier --data "$data" | indent # the second time nothing is left to move
 $meter tier --data "$data" --dry-run --json >"$dir/tier.json"
 
 title "6. A customer's months$([ $simulated = no ] || echo ", a feeder's"), and the bill"
-account=$($meter sql --data "$data" "SELECT meter FROM readings GROUP BY meter ORDER BY count(*) DESC, meter LIMIT 1" |
-	tail -n 1 | tr -d '"\r')
-# Its fullest month, the last of them.
-period=$($meter usage --data "$data" --account "$account" --by month |
-	awk -v now="$(date -u +%Y-%m)" '$1 ~ /^[0-9]+-[0-9]+$/ && $1 < now && $5 >= most { p = $1; most = $5 } END { print p }')
-shown usage --data "$data" --account "$account" --by month | tail -n 4 | indent
+# What a bill is made of: energy in Wh, in (E...) and out (B...).
+billed="unit = 'Wh' AND (channel LIKE 'E%' OR channel LIKE 'B%')"
+account=$($meter sql --data "$data" "SELECT meter FROM readings GROUP BY meter
+	ORDER BY count(*) FILTER (WHERE $billed) DESC, count(*) DESC, meter LIMIT 1" | sed 1d | tr -d '"\r')
+period=
+if [ -z "$account" ]; then
+	echo "  no reading was taken: there is no customer"
+else
+	shown usage --data "$data" --account "$account" --by month | tail -n 4 | indent
+	# Its fullest month that is over, the last of them.
+	period=$($meter usage --data "$data" --account "$account" --by month |
+		awk -v now="$(date -u +%Y-%m)" '$1 ~ /^[0-9]+-[0-9]+$/ && $1 < now && $2 ~ /^[EB]/ && $4 == "Wh" && $5 >= most {
+			p = $1; most = $5 } END { print p }')
+	[ -n "$period" ] || echo "  no bill: no channel of $account is energy in Wh (E... or B...) in a month that is over"
+fi
 [ $simulated = no ] || shown usage --data "$data" --feeder F1 --by month | tail -n 4 | indent
-shown bill --data "$data" --period "$period" --account "$account" 2>/dev/null | indent
-shown bill --data "$data" --period "$period" --json >"$dir/bill.json"
-jq -r '.totals as $t | .run as $r | "  all: \($t.accounts) accounts, \($t.energy_wh / 1000 | round) kWh, \(.currency) \($t.total / pow(10; .minor_digits)), \($t.missing) intervals missing; in \($r.seconds) s"' "$dir/bill.json"
+if [ -n "$period" ]; then
+	shown bill --data "$data" --period "$period" --account "$account" 2>/dev/null | indent
+	shown bill --data "$data" --period "$period" --json >"$dir/bill.json"
+	jq -r '.totals as $t | .run as $r | "  all: \($t.accounts) accounts, \($t.energy_wh / 1000 | round) kWh, \(.currency) \($t.total / pow(10; .minor_digits)), \($t.missing) intervals missing; in \($r.seconds) s"' "$dir/bill.json"
+fi
 
 title "7. DuckDB's SQL over all tiers"
 query="SELECT count(*) AS readings, count(DISTINCT meter) AS meters, sum(value) AS total FROM readings"
@@ -99,7 +110,11 @@ if [ $simulated = yes ]; then
 fi
 
 title "8. What it costs"
-shown cost --data "$data" 2>/dev/null | indent
+if [ -n "$account" ]; then
+	shown cost --data "$data" 2>/dev/null | indent
+else
+	echo "  nothing is stored, and nothing costs"
+fi
 
 title "9. Every checksum, every aggregate recomputed"
 shown verify --data "$data" 2>&1 | indent
