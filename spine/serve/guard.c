@@ -46,8 +46,8 @@ static enum tf_err
 oauth_new(struct tf_guard *g, const struct tf_args *args, struct tf_fault *f)
 {
 	g->curl = (struct tf_oauth_curl){.ca = tf_args_cstr(args, "issuer-ca"),
-					 .cert = tf_args_cstr(args, "tls-cert"),
-					 .key = tf_args_cstr(args, "tls-key")};
+					 .cert = tf_args_cstr(args, "issuer-cert"),
+					 .key = tf_args_cstr(args, "issuer-key")};
 	struct tf_oauth_options o = {.issuer = tf_args_cstr(args, "issuer"),
 				     .audience = tf_args_cstr(args, "audience"),
 				     .jwks_url = tf_args_cstr(args, "jwks"),
@@ -94,6 +94,12 @@ tf_guard_start(struct tf_guard *g, struct tf_server *s, struct tf_fault *f)
 {
 	g->server = s;
 	return g->oauth ? tf_oauth_start(g->oauth, g->os, fetch_failed, g, f) : TF_OK;
+}
+
+void
+tf_guard_stop(struct tf_guard *g)
+{
+	tf_oauth_free(&g->oauth);
 }
 
 void
@@ -216,19 +222,6 @@ take_name(struct tf_caller *who, struct tf_str name)
 	return true;
 }
 
-/* The common name of a subject in RFC 2253 form: the one CN it has. */
-static struct tf_str
-common_name(const char *subject)
-{
-	const char *cn = strncmp(subject, "CN=", 3) == 0 ? subject : strstr(subject, ",CN=");
-	if (!cn)
-		return (struct tf_str){0};
-	cn += *cn == ',' ? 4 : 3;
-	if (strstr(cn, ",CN="))
-		return (struct tf_str){0};
-	return tf_str_n(cn, strcspn(cn, ",+"));
-}
-
 static enum tf_guard_answer
 wait_for_keys(struct tf_guard *g, struct tf_exchange *x)
 {
@@ -254,8 +247,10 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const str
 		struct tf_problem twice = {400, "INVALID", TF_STR("Authorization is there twice"), "Authorization"};
 		return refuse(g, x, who, &twice);
 	}
-	struct tf_oauth_ask ask = {
-		.authorization = tf_exchange_header(x, "authorization"), .scope = scope, .now = tf_os_now(g->os)};
+	struct tf_oauth_ask ask = {.authorization = tf_exchange_header(x, "authorization"),
+				   .scope = scope,
+				   .since = tf_os_now(g->os) - tf_exchange_age(x),
+				   .now = tf_os_now(g->os)};
 	if (c)
 		ask.thumbprint = tf_str(tf_certificate_x5t(c, thumbprint));
 	enum tf_err e = tf_oauth_check(g->oauth, &ask, &p, &r, &f);
@@ -268,7 +263,7 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const str
 			tf_reply_header(x, "WWW-Authenticate", tf_str(r.challenge));
 		return refuse(g, x, who, &no);
 	}
-	bool named = take_name(who, p->partner.n ? p->partner : p->client);
+	bool named = take_name(who, p->partner); /* never the client's id: it may be another partner's name */
 	snprintf(who->client, sizeof who->client, "%.*s", TF_FMT(p->client));
 	tf_oauth_done(&p);
 	struct tf_problem nameless = {403, "UNIDENTIFIED", TF_STR("the token names no partner"), "Authorization"};
@@ -284,7 +279,7 @@ identify(struct tf_guard *g, struct tf_exchange *x, const char *scope, struct tf
 			snprintf(who->certificate + 2 * i, 3, "%02x", c->sha256[i]);
 	if (g->oauth)
 		return by_token(g, x, scope, c, who);
-	if (g->certificates && c && take_name(who, common_name(c->subject)))
+	if (g->certificates && c && take_name(who, tf_str(c->common_name)))
 		return TF_GUARD_IN;
 	struct tf_problem p = {401, "UNIDENTIFIED",
 			       TF_STR("no way to tell who calls: this server has no identity configured"), NULL};

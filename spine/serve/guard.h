@@ -27,6 +27,8 @@
 		{"jwks", TF_PARAM_TEXT, false, "URL", NULL, 0, 0, "of the issuer's keys"},                             \
 		{"introspect", TF_PARAM_TEXT, false, "URL", NULL, 0, 0, "or where it is asked"},                       \
 		{"issuer-ca", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: whom to trust for these"},               \
+		{"issuer-cert", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: to show the issuer"},                  \
+		{"issuer-key", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: its key"},                              \
 		{"unbound", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "take tokens without a certificate's binding"},    \
 		{"insecure-partner-header", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "believe X-Partner"},              \
 		{"correlation", TF_PARAM_CHOICE, false, "require|mint", "mint", 0, 0, "where X-Correlation-Id lacks"}, \
@@ -56,7 +58,9 @@ enum tf_err tf_guard_new(struct tf_os *os, const struct tf_args *args, struct tf
 			 struct tf_fault *f) TF_MUST_USE;
 /* Once the server is there, before it runs. */
 enum tf_err tf_guard_start(struct tf_guard *g, struct tf_server *s, struct tf_fault *f) TF_MUST_USE;
-/* After the server. Accepts NULL. */
+/* Ends what would call the server: before that is freed. */
+void tf_guard_stop(struct tf_guard *g);
+/* Accepts NULL. */
 void tf_guard_free(struct tf_guard **g);
 /* scope: what the operation needs of a token; NULL: nothing. */
 enum tf_guard_answer tf_guard_admit(struct tf_guard *g, struct tf_exchange *x, const char *scope,

@@ -98,12 +98,14 @@ keys_at(struct tf_oauth *o, tf_time now)
 	return keys;
 }
 
-/* Will a fetch tell more? Makes it due then. */
+/* Will a fetch tell more? Makes it due then: at once, or when the gap is over. Keys that were fetched after the request
+ * had come tell all there is; where that time is not known, those of this gap do. */
 static bool
-worth_waiting(struct tf_oauth *o, tf_time now)
+worth_waiting(struct tf_oauth *o, const struct tf_oauth_ask *ask)
 {
 	pthread_mutex_lock(&o->lock);
-	bool open = o->fetching || o->wanted || now - o->fetch_at >= o->o.fetch_gap || now < o->fetch_at;
+	bool old = ask->since ? o->fetch_at < ask->since : ask->now - o->fetch_at >= o->o.fetch_gap;
+	bool open = o->fetching || o->wanted || old || ask->now < o->fetch_at;
 	if (open && !o->fetching && !o->wanted) {
 		o->wanted = true;
 		pthread_cond_broadcast(&o->moved);
@@ -144,14 +146,14 @@ by_keys(struct check *c, struct tf_str token, const uint8_t *digest, struct oaut
 {
 	struct tf_jwks *keys = keys_at(c->o, c->ask->now);
 	if (!keys) {
-		worth_waiting(c->o, c->ask->now);
+		worth_waiting(c->o, c->ask);
 		return busy(c, "the issuer's keys are not there yet");
 	}
 	enum tf_err e = verify(c, token, digest, keys, out);
 	tf_jwks_free(&keys);
 	if (!e)
 		remember(c->o, *out);
-	else if (e == TF_NOT_FOUND && worth_waiting(c->o, c->ask->now))
+	else if (e == TF_NOT_FOUND && worth_waiting(c->o, c->ask))
 		return busy(c, "the issuer's keys are being fetched");
 	else if (e == TF_NO_MEMORY)
 		return refuse(c, 503, "unavailable", e);

@@ -75,6 +75,8 @@ struct tf_oauth_ask {
 	const char *scope;           /* words with single blanks between them, all needed; NULL: none */
 	const char *role;            /* one of its words is needed; NULL: none */
 	tf_time now;
+	tf_time since; /* when the request came, for one that can wait: a key newer than that is waited for; 0: not told
+			*/
 };
 
 /* The answer to a request that is let in by none. */

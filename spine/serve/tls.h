@@ -43,8 +43,9 @@ struct tf_tls_options {
 struct tf_certificate {
 	uint8_t sha256[32]; /* of the DER: RFC 8705's x5t#S256 before base64url */
 	tf_time not_after;
-	char subject[256]; /* RFC 2253 */
-	char serial[64];   /* hexadecimal */
+	char subject[256];     /* RFC 2253 */
+	char common_name[128]; /* of the subject: "" unless it has exactly one, of visible ASCII */
+	char serial[64];       /* hexadecimal */
 };
 
 #define TF_CERTIFICATE_X5T 44 /* with NUL */

@@ -105,6 +105,27 @@ tls_verify(struct tf_tls *t, X509 *leaf, STACK_OF(X509) * between, tf_time *out_
 	return error;
 }
 
+/* From the name itself: in its RFC 2253 text a value may look like another attribute. */
+static void
+common_name(const X509_NAME *name, char *out, size_t size)
+{
+	int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+	out[0] = 0;
+	if (at < 0 || X509_NAME_get_index_by_NID(name, NID_commonName, at) >= 0)
+		return;
+	unsigned char *text;
+	int n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+	bool good = n > 0 && (size_t)n < size;
+	for (int i = 0; good && i < n; i++)
+		good = text[i] > ' ' && text[i] < 127;
+	if (good) {
+		memcpy(out, text, (size_t)n);
+		out[n] = 0;
+	}
+	if (n >= 0)
+		OPENSSL_free(text);
+}
+
 bool
 tls_describe(X509 *leaf, struct tf_certificate *out)
 {
@@ -116,6 +137,7 @@ tls_describe(X509 *leaf, struct tf_certificate *out)
 	int n = ok ? BIO_read(b, out->subject, sizeof out->subject - 1) : 0;
 	out->subject[n > 0 ? n : 0] = 0;
 	snprintf(out->serial, sizeof out->serial, "%s", hex ? hex : "");
+	common_name(X509_get_subject_name(leaf), out->common_name, sizeof out->common_name);
 	OPENSSL_free(hex);
 	BN_free(serial);
 	BIO_free(b);

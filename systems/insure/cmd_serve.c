@@ -48,8 +48,8 @@ listen_and_run(struct insure_api *a, const struct tf_args *args, struct tf_fault
 		e = tf_server_new(a->os, &o, &a->server, f);
 	if (!e)
 		e = run_server(a, args, host, f);
+	tf_guard_stop(a->guard); /* its thread wakes the server */
 	tf_server_free(&a->server);
-	tf_guard_free(&a->guard);
 	tf_tls_free(&tls);
 	return e;
 }
