@@ -19,6 +19,8 @@ in_csv_bad(const struct in_csv *csv, const struct in_line *line, uint32_t field,
 		.bytes = line->bytes,
 		.context = tf_buf_view(&csv->header),
 	};
+	if (at.context.n > IN_CSV_CONTEXT && at.context.n / IN_CSV_CONTEXT_RATIO > at.bytes.n)
+		at.context = (struct tf_str){0};
 	char text[TF_FAULT_TEXT_MAX];
 	va_list ap;
 	va_start(ap, fmt);
@@ -120,9 +122,8 @@ in_csv_split(struct in_csv *csv, struct tf_str text, uint32_t *out_bad_field, st
 	return TF_OK;
 }
 
-/* The most frequent of the separators outside quotes; 0 when none is there. */
-static char
-find_separator(struct tf_str text)
+char
+in_csv_separator(struct tf_str text)
 {
 	static const char seps[] = {',', ';', '\t'};
 	size_t counts[3] = {0}, best = 0;
@@ -157,7 +158,7 @@ read_header(struct in_csv *csv, const struct in_line *line, struct tf_fault *f)
 {
 	struct in_csv_head first;
 	uint32_t bad_field = 0;
-	csv->sep = find_separator(line->text);
+	csv->sep = in_csv_separator(line->text);
 	csv->dot = csv->sep == ';' ? ',' : '.';
 	if (!csv->sep)
 		return tf_fault(f, TF_UNSUPPORTED, "unknown format: the first line is '%.*s'", TF_FMT(line->text));

@@ -40,6 +40,8 @@ struct in_csv {
 	struct in_csv_long *rows;
 };
 
+/* The most frequent of the separators outside quotes; 0 when none is there. */
+char in_csv_separator(struct tf_str text);
 /* Splits a row into csv->cells (RFC 4180 quotes, blanks around cells dropped). *out_bad_field: the cell whose quotes
  * are wrong, 0 when none is. TF_TOO_LARGE over METER_COLUMNS_MAX cells. */
 enum tf_err in_csv_split(struct in_csv *csv, struct tf_str text, uint32_t *out_bad_field,
@@ -49,6 +51,10 @@ enum in_csv_role in_csv_role(const struct in_csv_head *head);
 /* "", NaN, null, NA: no value. */
 bool in_csv_absent(struct tf_str cell);
 
+/* Kept with the header it stood under, unless that is longer than IN_CSV_CONTEXT and many times the row: so what is put
+ * aside stays within a multiple of the source. */
+#define IN_CSV_CONTEXT       ((size_t)4 << 10)
+#define IN_CSV_CONTEXT_RATIO 16u
 enum tf_err in_csv_bad(const struct in_csv *csv, const struct in_line *line, uint32_t field, enum in_rule rule,
 		       struct tf_fault *f, const char *fmt, ...) TF_PRINTF(6, 7);
 /* Reads a row's time; sets *out_bad where it gave the row to the sink as bad. */

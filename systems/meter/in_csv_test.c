@@ -59,6 +59,26 @@ wide_bad_cell_costs_that_cell_only(void **state)
 	      "M3 E1 Wh 1800 2024-01-01T00:00:00Z A: 3\n");
 }
 
+/* Of many columns the record is the time and the cell, so that rows of bad cells stay of the source's size. */
+static void
+wide_bad_cell_of_many_columns_is_kept_without_the_others(void **state)
+{
+	struct tf_buf csv = {0};
+	tf_buf_cstr(&csv, "\"time (15 min)\"");
+	for (int i = 0; i < 70; i++)
+		tf_buf_printf(&csv, ", \"M%d\"", i);
+	tf_buf_cstr(&csv, ",M0\r\n2024-01-01T00:00Z");
+	for (int i = 0; i < 70; i++)
+		tf_buf_cstr(&csv, i == 3 ? ",oops" : i == 66 ? ", \"1,2\"\"\"" : ",");
+	tf_buf_cstr(&csv, ",\r\n");
+	const char *expected = "!1.72 csv-column: the column repeats column 2 <\"time (15 min)\",M0\\r\\n>\n"
+			       "!2.5 value: the value is 'oops' <2024-01-01T00:00Z,oops\\r\\n>\n"
+			       "!2.68 value: the value is '1,2\"' <2024-01-01T00:00Z, \"1,2\"\"\"\\r\\n>\n";
+	struct meter_in_options o = {.name = TF_STR("dir/home-7.csv")};
+	check_options(&o, tf_buf_view(&csv), expected);
+	tf_buf_release(&csv);
+}
+
 static void
 wide_bad_rows_cost_the_row_only(void **state)
 {
@@ -280,6 +300,7 @@ main(void)
 		cmocka_unit_test(wide_gaps_and_steps_back_split_runs),
 		cmocka_unit_test(wide_separators_and_quotes),
 		cmocka_unit_test(wide_bad_cell_costs_that_cell_only),
+		cmocka_unit_test(wide_bad_cell_of_many_columns_is_kept_without_the_others),
 		cmocka_unit_test(wide_bad_rows_cost_the_row_only),
 		cmocka_unit_test(wide_repeated_column_is_bad_and_skipped),
 		cmocka_unit_test(interval_is_the_rows_most_frequent_step),

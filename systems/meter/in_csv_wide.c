@@ -3,13 +3,19 @@
  * Rows gather in a block, row after row, of at most METER_RUN_MAX rows and BLOCK_BYTES; a full block is turned into
  * runs, column after column: one run where the rows follow each other without a gap, more where they do not. Until the
  * interval is known (header, options, else the rows' own step) the first rows' bytes are kept, so that they can be
- * given back where no interval shows. An empty cell is no reading; a bad cell is one bad record and an empty cell. */
+ * given back where no interval shows. An empty cell is no reading; a bad cell is one bad record and an empty cell.
+ *
+ * The record of a bad cell is its row under the header. Past WHOLE_COLUMNS that would make of a row of bad cells the
+ * square of its bytes, so there it is the row's time and the cell, under the header of these two. */
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "in_csv.h"
 
-#define BLOCK_BYTES ((size_t)32 << 20)
-#define PROBE_ROWS  64u /* rows after which the interval is decided */
-#define TILE        8u  /* columns turned at once: one cache line of a row */
+#define BLOCK_BYTES   ((size_t)32 << 20)
+#define PROBE_ROWS    64u /* rows after which the interval is decided */
+#define WHOLE_COLUMNS 64u
+#define TILE          8u /* columns turned at once: one cache line of a row */
 
 struct column {
 	uint32_t meter_at, channel_at; /* in names */
@@ -17,7 +23,8 @@ struct column {
 	enum meter_unit unit;
 	int8_t exponent;
 	bool skip;
-	uint32_t alike; /* columns from here on with the same exponent */
+	uint32_t head_at, head_n; /* as written, in the header; past WHOLE_COLUMNS */
+	uint32_t alike;           /* columns from here on with the same exponent */
 	struct in_scale scale;
 };
 
@@ -30,6 +37,9 @@ struct in_csv_wide {
 	tf_time *starts; /* of row_cap */
 	int64_t *values; /* row_cap x columns */
 	int64_t *tile;   /* TILE x row_cap */
+	size_t time_n;   /* of the header's first cell as written, which begins at time_at */
+	size_t time_at;
+	struct tf_buf two, two_head; /* the record of a bad cell and its header */
 	/* The rows whose interval is not known yet. */
 	struct tf_buf kept;
 	struct {
@@ -77,6 +87,103 @@ set_names(struct in_csv_wide *w, struct column *col, struct tf_str label, struct
 	tf_buf_str(&w->names, channel);
 }
 
+/* Cuts a cell off as it is written, quotes and blanks included. */
+static struct tf_str
+cut_raw(struct tf_str *rest, char sep)
+{
+	size_t from = 0, n;
+	while (from < rest->n && rest->p[from] == ' ')
+		from++;
+	bool quotes = from < rest->n && rest->p[from] == '"', inside = false;
+	for (n = from; n < rest->n && (inside || rest->p[n] != sep); n++)
+		inside ^= quotes && rest->p[n] == '"';
+	struct tf_str cell = tf_str_n(rest->p, n);
+	n += n < rest->n;
+	rest->p += n;
+	rest->n -= n;
+	return cell;
+}
+
+/* Where each column's header lies. */
+static void
+find_heads(struct in_csv *csv, const struct in_line *header)
+{
+	struct in_csv_wide *w = csv->wide;
+	struct tf_str rest = header->text, cell = cut_raw(&rest, csv->sep);
+	w->time_at = (size_t)(cell.p - header->bytes.p);
+	w->time_n = cell.n;
+	for (uint32_t i = 0; i < w->columns && w->columns > WHOLE_COLUMNS; i++) {
+		cell = cut_raw(&rest, csv->sep);
+		w->column[i].head_at = (uint32_t)(cell.p - header->bytes.p);
+		w->column[i].head_n = (uint32_t)cell.n;
+	}
+}
+
+static struct tf_str
+end_of(const struct in_line *line)
+{
+	size_t n = (size_t)(line->text.p + line->text.n - line->bytes.p);
+	return tf_str_n(line->bytes.p + n, line->bytes.n - n);
+}
+
+static void
+put_two(struct tf_buf *out, struct tf_str time, char sep, struct tf_str cell, struct tf_str end)
+{
+	tf_buf_reset(out);
+	tf_buf_str(out, time);
+	tf_buf_u8(out, (uint8_t)sep);
+	tf_buf_str(out, cell);
+	tf_buf_str(out, end);
+}
+
+/* Puts column i and the time's column together as a header of their own: false where it would be read otherwise. */
+static bool
+head_alone(struct in_csv *csv, uint32_t i)
+{
+	struct in_csv_wide *w = csv->wide;
+	const char *head = (const char *)csv->header.p;
+	size_t end = csv->header.n;
+	if (w->columns <= WHOLE_COLUMNS)
+		return false;
+	while (end && (head[end - 1] == '\n' || head[end - 1] == '\r'))
+		end--;
+	put_two(&w->two_head, tf_str_n(head + w->time_at, w->time_n), csv->sep,
+		tf_str_n(head + w->column[i].head_at, w->column[i].head_n), tf_str_n(head + end, csv->header.n - end));
+	return !w->two_head.err && in_csv_separator(tf_buf_view(&w->two_head)) == csv->sep;
+}
+
+/* A column's header is wrong. */
+static enum tf_err
+bad_column(struct in_csv *csv, const struct in_line *header, uint32_t i, struct tf_fault *f, const char *text)
+{
+	struct in_place at = {.line = header->number, .field = i + 2, .unfinished = !header->whole};
+	if (!head_alone(csv, i))
+		return in_csv_bad(csv, header, i + 2, IN_CSV_COLUMN, f, "%s", text);
+	at.bytes = tf_buf_view(&csv->wide->two_head);
+	return in_bad(csv->c, &at, IN_CSV_COLUMN, f, "%s", text);
+}
+
+/* A cell is wrong; raw is as it is written. */
+static enum tf_err
+bad_cell(struct in_csv *csv, const struct in_line *line, uint32_t i, struct tf_str raw, enum in_rule rule,
+	 struct tf_fault *f)
+{
+	struct in_csv_wide *w = csv->wide;
+	struct tf_str rest = line->text, cell = csv->cells[i + 1];
+	if (!head_alone(csv, i))
+		return in_csv_bad(csv, line, i + 2, rule, f, "the value is '%.*s'", TF_FMT(cell));
+	put_two(&w->two, cut_raw(&rest, csv->sep), csv->sep, raw, end_of(line));
+	if (w->two.err)
+		return tf_fault(f, w->two.err, "cannot keep a cell");
+	struct in_place at = {.line = line->number,
+			      .field = i + 2,
+			      .unfinished = !line->whole,
+			      .bytes = tf_buf_view(&w->two),
+			      .context = tf_buf_view(&w->two_head),
+			      .interval_s = w->interval_s};
+	return in_bad(csv->c, &at, rule, f, "the value is '%.*s'", TF_FMT(cell));
+}
+
 /* The unit of column i: its own, else the first column's, else the options'. */
 static enum tf_err
 read_column(struct in_csv *csv, const struct in_line *line, const struct in_csv_head *first, uint32_t i,
@@ -97,8 +204,9 @@ read_column(struct in_csv *csv, const struct in_line *line, const struct in_csv_
 	col->skip |= h.unknown.n > 0;
 	if (!col->skip || (!csv->cells[i + 1].n && i + 1 == w->columns))
 		return TF_OK;
-	return in_csv_bad(csv, line, i + 2, IN_CSV_COLUMN, f, "the column's header is '%.*s'",
-			  TF_FMT(csv->cells[i + 1]));
+	char text[TF_FAULT_TEXT_MAX];
+	snprintf(text, sizeof text, "the column's header is '%.*s'", TF_FMT(csv->cells[i + 1]));
+	return bad_column(csv, line, i, f, text);
 }
 
 static bool
@@ -137,9 +245,10 @@ skip_repeats(struct in_csv *csv, const struct in_line *line, struct tf_fault *f)
 		while (slot[at] && !same_channel(w, &w->column[slot[at] - 1], col))
 			at = (at + 1) & (slots - 1);
 		if (slot[at]) {
+			char text[64];
 			col->skip = true;
-			e = in_csv_bad(csv, line, i + 2, IN_CSV_COLUMN, f, "the column repeats column %u",
-				       slot[at] + 1);
+			snprintf(text, sizeof text, "the column repeats column %u", slot[at] + 1);
+			e = bad_column(csv, line, i, f, text);
 		} else {
 			slot[at] = i + 1;
 		}
@@ -178,6 +287,7 @@ in_csv_wide_open(struct in_csv *csv, const struct in_line *header, struct tf_fau
 	TF_TRY(allocate(csv, f));
 	struct in_csv_wide *w = csv->wide;
 	w->interval_s = first.interval_s;
+	find_heads(csv, header);
 	if (first.utc)
 		csv->zone = NULL;
 	for (uint32_t i = 0; i < w->columns; i++)
@@ -314,7 +424,8 @@ static enum tf_err
 read_cells_slowly(struct in_csv *csv, const struct in_line *line, int64_t *row, bool *out_bad, struct tf_fault *f)
 {
 	const struct in_csv_wide *w = csv->wide;
-	uint32_t n;
+	struct tf_str rest = line->text, raw = {0};
+	uint32_t n, cut = 0; /* cells cut off rest; raw is the last */
 	TF_TRY(count_cells(csv, line, &n, out_bad, f));
 	if (*out_bad)
 		return TF_OK;
@@ -334,8 +445,9 @@ read_cells_slowly(struct in_csv *csv, const struct in_line *line, int64_t *row, 
 		enum in_number number = in_cell(csv->c, cell, csv->dot, w->column[i].exponent, &row[i]);
 		if (number == IN_NUMBER_OK)
 			continue;
-		TF_TRY(in_csv_bad(csv, line, i + 2, number == IN_NUMBER_RANGE ? IN_VALUE_RANGE : IN_VALUE, f,
-				  "the value is '%.*s'", TF_FMT(cell)));
+		for (; cut < i + 2; cut++)
+			raw = cut_raw(&rest, csv->sep);
+		TF_TRY(bad_cell(csv, line, i, raw, number == IN_NUMBER_RANGE ? IN_VALUE_RANGE : IN_VALUE, f));
 	}
 	return TF_OK;
 }
@@ -417,6 +529,8 @@ in_csv_wide_free(struct in_csv *csv)
 		return;
 	tf_buf_release(&w->names);
 	tf_buf_release(&w->kept);
+	tf_buf_release(&w->two);
+	tf_buf_release(&w->two_head);
 	tf_free(w->column);
 	tf_free(w->starts);
 	tf_free(w->values);

@@ -42,6 +42,7 @@ struct in_place {
 	uint64_t column;
 	bool unfinished; /* the source ended inside it: the rule becomes "truncated" */
 	struct tf_str bytes, context;
+	uint32_t interval_s; /* what the source says elsewhere; 0: the options' */
 };
 
 /* Gives a bad record to the sink; returns the sink's error. */

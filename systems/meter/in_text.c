@@ -78,6 +78,8 @@ in_bad(const struct in_ctx *c, const struct in_place *at, enum in_rule rule, str
 		.context = at->context,
 		.as = c->o,
 	};
+	if (at->interval_s)
+		bad.as.interval_s = at->interval_s;
 	if (!bad.as.meter.n && in_name_ok(c->base, METER_METER_MAX))
 		bad.as.meter = c->base;
 	return c->sink.bad(c->sink.ctx, &bad, f);
