@@ -1,9 +1,4 @@
 /* tenfold meter serve: the same over HTTP, and the scheduled moves. */
-#include <inttypes.h>
-#include <signal.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include "api_send.h"
 #include "base/mem.h"
 #include "cli.h"
@@ -12,7 +7,7 @@
 
 static const struct tf_param params[] = {
 	METER_PARAM_DATA,
-	{"listen", TF_PARAM_TEXT, false, "HOST:PORT", "127.0.0.1:8080", 0, 0, "port 0: any free one"},
+	TF_LISTEN_PARAMS,
 	{"zone", TF_PARAM_TEXT, false, "ZONE", NULL, 0, 0, "of times without offset, where a request names none"},
 	{"tariff", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "for bills (the built-in example)"},
 	{"prices", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "for cost (the one this program carries)"},
@@ -32,44 +27,12 @@ static const struct tf_param params[] = {
 	{0},
 };
 
-/* What the signal handler stops: the only thing here that outlives a call. */
-static struct tf_server *running;
-
-static void
-on_signal(int number)
-{
-	(void)number;
-	tf_server_stop(running);
-}
-
-static void
-sink(void *ctx, struct tf_str line)
-{
-	bool quiet = *(bool *)ctx;
-	if (quiet && line.n < 2048 && memmem(line.p, line.n, "\"event\":\"http.request\"", 22))
-		return;
-	while (line.n) {
-		ssize_t n = write(STDERR_FILENO, line.p, line.n);
-		if (n <= 0)
-			return;
-		line = tf_str_n(line.p + n, line.n - (size_t)n);
-	}
-}
-
-static void
-catch_signals(void)
-{
-	struct sigaction stop = {.sa_handler = on_signal};
-	sigaction(SIGTERM, &stop, NULL);
-	sigaction(SIGINT, &stop, NULL);
-}
-
 static enum tf_err
 listen_and_run(struct meter_api *a, const struct tf_args *args, struct tf_fault *f)
 {
-	char host[256], address[300];
+	char host[256];
+	struct tf_tls *tls = NULL;
 	struct tf_server_options o = {
-		.host = host,
 		.connections_max = (uint32_t)tf_args_int(args, "connections"),
 		.bodies_max = (uint64_t)tf_args_int(args, "bodies-bytes"),
 		.workers = METER_API_WORKERS,
@@ -81,22 +44,18 @@ listen_and_run(struct meter_api *a, const struct tf_args *args, struct tf_fault 
 		.ready = meter_api_ready,
 		.metrics = meter_api_metrics,
 	};
-	TF_TRY(tf_net_parse(tf_args_text(args, "listen"), host, &o.port, f));
-	TF_TRY(tf_server_new(a->os, &o, &a->server, f));
-	running = a->server;
-	catch_signals();
-	snprintf(address, sizeof address, "%s:%u", host, tf_server_port(a->server));
-	TF_LOG(a->watch, TF_LOG_INFO, "serve.ready", NULL, TF_KV("address", (const char *)address),
-	       TF_KV("data", a->dir), TF_KV("pid", (int64_t)getpid()));
-	enum tf_err e = tf_server_run(a->server, f);
-	enum tf_err finished = e ? e : meter_api_finish(a, f);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	running = NULL;
+	enum tf_err e = tf_listen_options(a->os, args, host, &o, &tls, f);
+	if (!e)
+		e = tf_server_new(a->os, &o, &a->server, f);
+	if (!e)
+		e = tf_listen_run(a->server, host, a->dir, a->watch, f);
+	if (!e)
+		e = meter_api_finish(a, f);
 	tf_server_free(&a->server);
-	if (!finished)
+	tf_tls_free(&tls);
+	if (!e)
 		TF_LOG(a->watch, TF_LOG_INFO, "serve.ended", NULL);
-	return finished;
+	return e;
 }
 
 static enum tf_err
@@ -177,7 +136,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 		tf_free(a);
 		return meter_cli_fail(f.code ? &f : &(struct tf_fault){TF_NO_MEMORY, ""});
 	}
-	tf_watch_init(&watch, cli->os, "meter", TF_LOG_INFO, sink, &quiet);
+	tf_watch_init(&watch, cli->os, "meter", TF_LOG_INFO, tf_listen_sink, &quiet);
 	a->os = cli->os;
 	a->dir = tf_args_cstr(&args, "data");
 	a->zone = tf_args_text(&args, "zone");
