@@ -1,4 +1,4 @@
-/* The meta-schemas of draft 7 and 2020-12, built in: contract/, unchanged, as json-schema.org publishes them. */
+/* The meta-schemas of draft 7 and 2020-12, built in, as json-schema.org publishes them: tools/metaschema.py. */
 #include "serve/schema_meta.h"
 #include "serve/schema_impl.h"
 

@@ -1,4 +1,4 @@
-/* The texts of contract/, embedded. */
+/* The meta-schemas, embedded. */
 #pragma once
 #include "base/str.h"
 
