@@ -13,46 +13,8 @@
 int
 contract_cli_fail(const struct tf_fault *f)
 {
-	fprintf(stderr, "tenfold contract: %s\n", f->text[0] ? f->text : tf_err_text(f->code));
-	return f->code == TF_NOT_FOUND || f->code == TF_EXISTS ? 2 : tf_err_exit(f->code);
-}
-
-bool
-contract_cli_args(const struct tf_command *self, int argc, char **argv, struct tf_args *a, int *out_exit)
-{
-	struct tf_fault f = {0};
-	if (tf_args_parse(self, argc, argv, a, &f)) {
-		*out_exit = contract_cli_fail(&f);
-		fprintf(stderr, "tenfold contract %s -h tells its options\n", self->name);
-		return false;
-	}
-	if (!a->help)
-		return true;
-	struct tf_buf help;
-	tf_buf_init(&help, 0);
-	tf_args_help(self, "tenfold contract", &help);
-	contract_cli_print(&help);
-	*out_exit = contract_cli_finish(0);
-	return false;
-}
-
-void
-contract_cli_print(struct tf_buf *b)
-{
-	fwrite(b->p, 1, b->n, stdout);
-	tf_buf_release(b);
-}
-
-int
-contract_cli_finish(int code)
-{
-	errno = 0;
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return code;
-	if (errno == EPIPE || errno == 0)
-		return code; /* the reader had enough: `... | head` */
-	fprintf(stderr, "tenfold contract: cannot write to stdout\n");
-	return tf_err_exit(TF_IO);
+	int code = tf_program_fail(f);
+	return f->code == TF_NOT_FOUND || f->code == TF_EXISTS ? 2 : code;
 }
 
 void

@@ -1,8 +1,7 @@
 /* What the verbs share: reading documents from files, the documents references lead to, printing. */
 #pragma once
-#include "base/args.h"
 #include "base/json.h"
-#include "os/os.h"
+#include "os/program.h"
 
 #define CONTRACT_PARAM_JSON                                                                                            \
 	{                                                                                                              \
@@ -40,13 +39,6 @@ enum tf_err contract_file_text(struct contract_files *fs, const char *path, stru
 /* For tf_schemas_options.load: file: URIs, and http://localhost:1234/ below --refs. ctx is the files. */
 bool contract_files_load(void *ctx, struct tf_str uri, const struct tf_json **out);
 
-/* Parses a verb's arguments; on help or an error prints it and returns false with *out_exit set. */
-bool contract_cli_args(const struct tf_command *self, int argc, char **argv, struct tf_args *a, int *out_exit);
 /* Prints the fault on stderr; returns the exit code of its error, where "not found" is bad input. */
 int contract_cli_fail(const struct tf_fault *f);
-/* stdout, checked. */
-int contract_cli_finish(int code);
-/* A buffer to stdout, and released. */
-void contract_cli_print(struct tf_buf *b);
-
 extern const struct tf_command contract_cmd_validate, contract_cmd_lint, contract_cmd_diff, contract_cmd_replay;

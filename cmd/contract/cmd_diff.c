@@ -91,7 +91,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct contract_files fs;
 	struct comparing x = {0};
 	int code;
-	if (!contract_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	contract_files_init(&fs, tf_args_cstr(&a, "refs"));
 	x.json = tf_args_flag(&a, "json");
@@ -102,14 +102,14 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 		e = open_version(&fs, a.positional[1], &x.now, &f);
 	if (!e)
 		e = tf_contract_diff(x.old.contract, x.now.contract, print_one, &x, &f);
-	contract_cli_print(&x.out);
+	tf_program_print(&x.out);
 	tf_contract_free(&x.old.contract);
 	tf_contract_free(&x.now.contract);
 	contract_files_release(&fs);
 	if (e)
 		return contract_cli_fail(&f);
 	fprintf(stderr, "%u breaking, %u compatible, %u of documentation\n", x.counts[0], x.counts[1], x.counts[2]);
-	return contract_cli_finish(x.counts[0] ? 1 : 0);
+	return tf_program_finish(x.counts[0] ? 1 : 0);
 }
 
 const struct tf_command contract_cmd_diff = {

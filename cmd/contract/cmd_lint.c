@@ -81,7 +81,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct contract_files fs;
 	struct linting x = {0};
 	int code;
-	if (!contract_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	contract_files_init(&fs, tf_args_cstr(&a, "refs"));
 	struct tf_contract_options o = {.load = contract_files_load, .ctx = &fs};
@@ -92,13 +92,13 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	enum tf_err e = contract_file_read(&fs, x.path, &x.file, &f);
 	if (!e)
 		e = tf_contract_lint(x.file->uri, x.file->tree, &o, print_one, &x, &f);
-	contract_cli_print(&x.out);
+	tf_program_print(&x.out);
 	contract_files_release(&fs);
 	if (e)
 		return contract_cli_fail(&f);
 	fprintf(stderr, "%u errors, %u warnings\n", x.errors, x.warnings);
 	bool fail = x.errors || (x.warnings && tf_args_int(&a, "warnings") == 2);
-	return contract_cli_finish(fail ? 1 : 0);
+	return tf_program_finish(fail ? 1 : 0);
 }
 
 const struct tf_command contract_cmd_lint = {

@@ -235,7 +235,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct tf_fault f = {0};
 	struct contract_files fs;
 	int code;
-	if (!contract_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	contract_files_init(&fs, tf_args_cstr(&a, "refs"));
 	tf_arena_init(&r.line, "exchange", (size_t)256 << 20);
@@ -246,13 +246,13 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	enum tf_err e = replay(&r, &fs, &a, &f);
 	if (!e)
 		print_sums(&r);
-	contract_cli_print(&r.out);
+	tf_program_print(&r.out);
 	tf_contract_free(&r.contract);
 	tf_contract_work_free(&r.work);
 	tf_arena_release(&r.line);
 	tf_arena_release(&r.names);
 	contract_files_release(&fs);
-	return e ? contract_cli_fail(&f) : contract_cli_finish(r.told ? 1 : 0);
+	return e ? contract_cli_fail(&f) : tf_program_finish(r.told ? 1 : 0);
 }
 
 const struct tf_command contract_cmd_replay = {

@@ -103,7 +103,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct printing p = {0};
 	bool valid = false;
 	int code;
-	if (!contract_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	contract_files_init(&fs, tf_args_cstr(&a, "refs"));
 	static const enum tf_dialect dialects[] = {TF_DIALECT_2020_12, TF_DIALECT_DRAFT_7, TF_DIALECT_OPENAPI_3_0,
@@ -116,10 +116,10 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	enum tf_err e = tf_schemas_new(&o, &s, &f);
 	if (!e)
 		e = check(&fs, &a, s, &p, &valid, &f);
-	contract_cli_print(&p.out);
+	tf_program_print(&p.out);
 	tf_schemas_free(&s);
 	contract_files_release(&fs);
-	return e ? contract_cli_fail(&f) : contract_cli_finish(valid ? 0 : 1);
+	return e ? contract_cli_fail(&f) : tf_program_finish(valid ? 0 : 1);
 }
 
 const struct tf_command contract_cmd_validate = {

@@ -34,7 +34,7 @@ report_issue(const struct identity *id, const struct tf_args *a, const char *thu
 		tf_buf_printf(&b, "certificate  %s/certs/%.*s.pem\nkey          %s/certs/%.*s.key\nx5t#S256     %s\n",
 			      id->dir, TF_FMT(name), id->dir, TF_FMT(name), thumbprint);
 	}
-	identity_cli_print(&b);
+	tf_program_print(&b);
 }
 
 static enum tf_err
@@ -65,15 +65,15 @@ run_issue(void *os, const struct tf_command *self, int argc, char **argv)
 	struct identity id;
 	char thumbprint[44];
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	if (identity_open(os, tf_args_cstr(&a, "dir"), true, &id, &f))
-		return identity_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e = issue(&id, &a, thumbprint, &f);
 	if (!e)
 		report_issue(&id, &a, thumbprint);
 	identity_close(&id);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_cert_issue = {
@@ -92,14 +92,14 @@ run_revoke(void *os, const struct tf_command *self, int argc, char **argv)
 	struct tf_fault f = {0};
 	struct identity id;
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	if (identity_open(os, tf_args_cstr(&a, "dir"), true, &id, &f))
-		return identity_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e =
 		tf_args_given(&a, "name") ? pki_revoke(&id, tf_args_text(&a, "name"), &f) : pki_write_crl(&id, 30, &f);
 	identity_close(&id);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_cert_revoke = {.name = "cert revoke",
@@ -118,10 +118,10 @@ run_list(void *os, const struct tf_command *self, int argc, char **argv)
 	const struct tf_json *v = NULL;
 	struct tf_buf b;
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	if (identity_open(os, tf_args_cstr(&a, "dir"), false, &id, &f))
-		return identity_cli_fail(&f);
+		return tf_program_fail(&f);
 	tf_buf_init(&b, 0);
 	enum tf_err e = identity_list(&id, "certs.json", &v, &f);
 	for (; !e && v; v = v->next) {
@@ -129,9 +129,9 @@ run_list(void *os, const struct tf_command *self, int argc, char **argv)
 		tf_json_put_node(&w, v);
 		tf_json_finish(&w);
 	}
-	identity_cli_print(&b);
+	tf_program_print(&b);
 	identity_close(&id);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_cert_list = {.name = "cert list",

@@ -79,7 +79,7 @@ tell(const struct tf_oauth_principal *p)
 	tf_json_set_i64(&w, "expires", p->expires / TF_SEC);
 	tf_json_end_object(&w);
 	tf_json_finish(&w);
-	identity_cli_print(&b);
+	tf_program_print(&b);
 }
 
 static void
@@ -95,7 +95,7 @@ tell_refusal(const struct tf_oauth_refusal *r, const struct tf_fault *f)
 	tf_json_set_cstr(&w, "why", f->text);
 	tf_json_end_object(&w);
 	tf_json_finish(&w);
-	identity_cli_print(&b);
+	tf_program_print(&b);
 }
 
 /* Asks, lets the issuer be asked, asks again: keys come at once, an unknown kid makes one fetch more. */
@@ -136,7 +136,7 @@ run(void *os, const struct tf_command *self, int argc, char **argv)
 	struct tf_oauth *o = NULL;
 	struct question q = {.os = os, .args = &a};
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_oauth_curl curl = {
 		.ca = tf_args_cstr(&a, "ca"), .cert = tf_args_cstr(&a, "tls-cert"), .key = tf_args_cstr(&a, "tls-key")};
@@ -157,8 +157,8 @@ run(void *os, const struct tf_command *self, int argc, char **argv)
 	e = e ? e : check(&q, o, &f);
 	tf_oauth_free(&o);
 	if (e == TF_DENIED || e == TF_INVALID)
-		return identity_cli_finish(1);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+		return tf_program_finish(1);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_check = {

@@ -131,10 +131,10 @@ run_add(void *os, const struct tf_command *self, int argc, char **argv)
 	struct identity_client c = {0};
 	char secret[44] = "";
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	if (identity_open(os, tf_args_cstr(&a, "dir"), true, &id, &f))
-		return identity_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e = add(&id, &a, secret, &c, &f);
 	if (!e) {
 		struct tf_buf b;
@@ -147,10 +147,10 @@ run_add(void *os, const struct tf_command *self, int argc, char **argv)
 			tf_json_set_cstr(&w, "secret", secret);
 		tf_json_end_object(&w);
 		tf_json_finish(&w);
-		identity_cli_print(&b);
+		tf_program_print(&b);
 	}
 	identity_close(&id);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_client_add = {.name = "client add",
@@ -171,13 +171,13 @@ run_remove(void *os, const struct tf_command *self, int argc, char **argv)
 	struct tf_fault f = {0};
 	struct identity id;
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	if (identity_open(os, tf_args_cstr(&a, "dir"), true, &id, &f))
-		return identity_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e = identity_client_remove(&id, tf_args_text(&a, "id"), &f);
 	identity_close(&id);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_client_remove = {.name = "client remove",
@@ -196,10 +196,10 @@ run_list(void *os, const struct tf_command *self, int argc, char **argv)
 	const struct tf_json *v = NULL;
 	struct tf_buf b;
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	if (identity_open(os, tf_args_cstr(&a, "dir"), false, &id, &f))
-		return identity_cli_fail(&f);
+		return tf_program_fail(&f);
 	tf_buf_init(&b, 0);
 	enum tf_err e = identity_list(&id, "clients.json", &v, &f);
 	for (; !e && v; v = v->next) {
@@ -216,9 +216,9 @@ run_list(void *os, const struct tf_command *self, int argc, char **argv)
 		tf_json_end_object(&w);
 		tf_json_finish(&w);
 	}
-	identity_cli_print(&b);
+	tf_program_print(&b);
 	identity_close(&id);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_client_list = {

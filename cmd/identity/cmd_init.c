@@ -127,7 +127,7 @@ report(const struct identity *id, const struct tf_args *a, struct tf_str kid)
 		tf_buf_printf(&b, "issuer    %.*s\naudience  %.*s\nCA        %s/ca.pem\nkey       %.*s\n",
 			      TF_FMT(id->issuer), TF_FMT(id->audience), id->dir, TF_FMT(kid));
 	}
-	identity_cli_print(&b);
+	tf_program_print(&b);
 	if (!id->production)
 		fprintf(stderr,
 			"tenfold identity: staging profile: tokens live %d s, secrets are allowed, and a token "
@@ -142,7 +142,7 @@ run(void *os, const struct tf_command *self, int argc, char **argv)
 	struct tf_fault f = {0};
 	struct tf_str kid;
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct identity id = {.os = os, .dir = tf_args_cstr(&a, "dir")};
 	tf_arena_init(&id.arena, "identity", (size_t)16 << 20);
@@ -151,7 +151,7 @@ run(void *os, const struct tf_command *self, int argc, char **argv)
 	if (!e)
 		report(&id, &a, kid);
 	identity_close(&id);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_init = {.name = "init",

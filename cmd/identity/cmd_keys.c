@@ -19,19 +19,19 @@ run_rotate(void *os, const struct tf_command *self, int argc, char **argv)
 	struct tf_str kid;
 	struct tf_buf b;
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	if (identity_open(os, tf_args_cstr(&a, "dir"), true, &id, &f))
-		return identity_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e = identity_keys_rotate(&id, algs[tf_args_int(&a, "alg")], &kid, &f);
 	tf_buf_init(&b, 0);
 	if (!e && tf_args_flag(&a, "json"))
 		tf_buf_printf(&b, "{\"kid\":\"%.*s\"}\n", TF_FMT(kid));
 	else if (!e)
 		tf_buf_printf(&b, "%.*s\n", TF_FMT(kid));
-	identity_cli_print(&b);
+	tf_program_print(&b);
 	identity_close(&id);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_keys_rotate = {
@@ -51,10 +51,10 @@ run_list(void *os, const struct tf_command *self, int argc, char **argv)
 	const struct tf_json *v = NULL;
 	struct tf_buf b;
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	if (identity_open(os, tf_args_cstr(&a, "dir"), false, &id, &f))
-		return identity_cli_fail(&f);
+		return tf_program_fail(&f);
 	tf_buf_init(&b, 0);
 	enum tf_err e = identity_list(&id, "keys.json", &v, &f);
 	for (; !e && v; v = v->next) {
@@ -62,9 +62,9 @@ run_list(void *os, const struct tf_command *self, int argc, char **argv)
 		tf_json_put_node(&w, v);
 		tf_json_finish(&w);
 	}
-	identity_cli_print(&b);
+	tf_program_print(&b);
 	identity_close(&id);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_keys_list = {

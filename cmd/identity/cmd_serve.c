@@ -184,11 +184,11 @@ run(void *os, const struct tf_command *self, int argc, char **argv)
 	struct tf_args a;
 	struct tf_fault f = {0};
 	int code;
-	if (!identity_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	bool quiet = tf_args_flag(&a, "quiet");
 	if (issuer_open(os, tf_args_cstr(&a, "dir"), &s.issuer, &f))
-		return identity_cli_fail(&f);
+		return tf_program_fail(&f);
 	tf_watch_init(&s.watch, os, "identity", TF_LOG_INFO, tf_listen_sink, &quiet);
 	if (!s.issuer.id.production)
 		TF_LOG(&s.watch, TF_LOG_WARN, "identity.staging", NULL,
@@ -197,7 +197,7 @@ run(void *os, const struct tf_command *self, int argc, char **argv)
 	enum tf_err e = serve(&s, &a, &f);
 	issuer_close(&s.issuer);
 	tf_watch_release(&s.watch);
-	return e ? identity_cli_fail(&f) : identity_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command identity_cmd_serve = {

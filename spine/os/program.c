@@ -24,8 +24,11 @@ tf_program_fail(const struct tf_fault *f)
 int
 tf_program_finish(int code)
 {
+	errno = 0;
 	if (!fflush(stdout) && !ferror(stdout))
 		return code;
+	if (errno == EPIPE || !errno)
+		return code; /* the reader had enough: `... | head` */
 	struct tf_fault f = {TF_IO, ""};
 	snprintf(f.text, sizeof f.text, "cannot write: %s", strerror(errno));
 	return tf_program_fail(&f);
@@ -78,6 +81,19 @@ unknown(const char *verb, const char *near)
 	return 2;
 }
 
+/* A verb may be of two words, "cert issue"; *used is how many of argv it took. */
+static const struct tf_command *
+find(const struct tf_command *commands, int argc, char **argv, const char **near, int *used)
+{
+	char two[64];
+	*used = 2;
+	const struct tf_command *c = tf_args_find(commands, argv[1], near);
+	if (c || argc < 3 || snprintf(two, sizeof two, "%s %s", argv[1], argv[2]) >= (int)sizeof two)
+		return c;
+	*used = 3;
+	return tf_args_find(commands, two, near);
+}
+
 int
 tf_program_main(const struct tf_program *p, int argc, char **argv)
 {
@@ -98,6 +114,7 @@ tf_program_main(const struct tf_program *p, int argc, char **argv)
 		printf("tenfold-%s %s\n", p->name, p->version);
 		return tf_program_finish(0);
 	}
-	const struct tf_command *c = tf_args_find(commands, argv[1], &near);
-	return c ? c->run(p->ctx, c, argc - 2, argv + 2) : unknown(argv[1], near);
+	int used;
+	const struct tf_command *c = find(commands, argc, argv, &near, &used);
+	return c ? c->run(p->ctx, c, argc - used, argv + used) : unknown(argv[1], near);
 }

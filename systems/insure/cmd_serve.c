@@ -72,7 +72,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct insure_cli *cli = ctx;
 	struct tf_args args;
 	int code;
-	if (!insure_cli_args(self, argc, argv, &args, &code))
+	if (!tf_program_args(self, argc, argv, &args, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct tf_watch watch;
@@ -89,7 +89,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	insure_store_close(&a.store);
 	tf_otlp_free(&otlp);
 	tf_watch_release(&watch);
-	return e ? insure_cli_fail(&f) : 0;
+	return e ? tf_program_fail(&f) : 0;
 }
 
 const struct tf_command insure_cmd_serve = {

@@ -76,7 +76,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct insure_cli *cli = ctx;
 	struct tf_args a;
 	int code;
-	if (!insure_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct insure_store *s = NULL;
@@ -88,11 +88,11 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	uint64_t count = s ? tf_pages_count(s->state.pages) : 0, bytes = s ? tf_log_bytes(s->log, 0) : 0;
 	insure_store_close(&s);
 	if (e)
-		return insure_cli_fail(&f);
+		return tf_program_fail(&f);
 	printf(tf_args_flag(&a, "json") ? "{\"policies\":%" PRIu64 ",\"log_bytes\":%" PRIu64 ",\"seconds\":%.3f}\n"
 					: "%" PRIu64 " policies, log of %" PRIu64 " bytes, in %.3f s\n",
 	       count, bytes, (double)(tf_os_ticks(cli->os) - begun) / 1e6);
-	return insure_cli_finish(0);
+	return tf_program_finish(0);
 }
 
 const struct tf_command insure_cmd_simulate = {

@@ -20,7 +20,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct insure_cli *cli = ctx;
 	struct tf_args a;
 	int code;
-	if (!insure_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct tf_stat st;
@@ -29,15 +29,15 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	const char *dir = tf_args_cstr(&a, "data");
 	if (tf_os_stat(cli->os, dir, &st, NULL)) {
 		tf_fault(&f, TF_NOT_FOUND, "no insure data in '%s'", dir);
-		return insure_cli_fail(&f);
+		return tf_program_fail(&f);
 	}
 	if (insure_store_open(cli->os, dir, &o, &s, &f))
-		return insure_cli_fail(&f);
+		return tf_program_fail(&f);
 	struct insure_verify_report r;
 	enum tf_err e = insure_verify(s, on_finding, NULL, &r, &f);
 	insure_store_close(&s);
 	if (e)
-		return insure_cli_fail(&f);
+		return tf_program_fail(&f);
 	printf(tf_args_flag(&a, "json")
 		       ? "{\"ok\":%s,\"findings\":%" PRIu64 ",\"records\":%" PRIu64 ",\"policies\":%" PRIu64
 			 ",\"keys\":%" PRIu64 ",\"digest\":\"%016" PRIx64 "\"}\n"
@@ -47,7 +47,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	       : r.findings             ? "DIFFERENCES"
 					: "clean",
 	       r.findings, r.records, r.policies, r.keys, r.digest);
-	return insure_cli_finish(r.findings ? 1 : 0);
+	return tf_program_finish(r.findings ? 1 : 0);
 }
 
 const struct tf_command insure_cmd_verify = {.name = "verify",
