@@ -40,7 +40,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct tf_fault f = {0};
 	struct meter_store *s;
 	tf_dur begun = tf_os_ticks(cli->os);
-	if (meter_cli_open_log(cli, &a, &s, &f))
+	if (meter_cli_open(cli, &a, false, &s, &f)) /* a reader: loads and moves go on meanwhile */
 		return meter_cli_fail(&f);
 	struct meter_verify_report r;
 	enum tf_err e = meter_verify(s, on_finding, NULL, &r, &f);

@@ -198,6 +198,13 @@ meter_store_behind(struct meter_store *s, bool *out, struct tf_fault *f)
 	return TF_OK;
 }
 
+enum tf_err
+meter_store_read_log(struct meter_store *s, struct tf_fault *f)
+{
+	TF_ASSERT(s->read_only);
+	return s->log ? TF_OK : open_log(s, f);
+}
+
 static enum tf_err
 read_pack(struct meter_store *s, const struct meter_block_ref *ref, char *to, struct tf_fault *f)
 {

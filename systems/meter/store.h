@@ -58,6 +58,8 @@ void meter_store_close(struct meter_store **s);
 /* Of a read-only store: does the log hold readings that are not published? A crash leaves some, and so does a writer at
  * work. */
 enum tf_err meter_store_behind(struct meter_store *s, bool *out, struct tf_fault *f) TF_MUST_USE;
+/* Of a read-only store: opens the log to be read, beside a writer too. Closed with the store. */
+enum tf_err meter_store_read_log(struct meter_store *s, struct tf_fault *f) TF_MUST_USE;
 /* DIR/rest; the caller frees with tf_free. NULL when memory is out. */
 char *meter_store_path(const struct meter_store *s, const char *rest);
 

@@ -245,8 +245,10 @@ check_all(struct check *c, struct tf_fault *f)
 	struct meter_store *s = c->s;
 	struct tf_fault why = {0};
 	TF_TRY(found(c, tf_sql_verify(s->catalog.db, &why), "catalog", &why, f));
-	if (s->log)
-		TF_TRY(found(c, tf_log_verify(s->log, &c->r->log_records, &why), "log", &why, f));
+	enum tf_err e = s->read_only ? meter_store_read_log(s, &why) : TF_OK;
+	if (!e)
+		e = tf_log_verify(s->log, &c->r->log_records, &why);
+	TF_TRY(found(c, e, "log", &why, f));
 	why = (struct tf_fault){0};
 	TF_TRY(found(c, meter_cold_verify(s, &why), "cold", &why, f));
 	TF_TRY(check_blocks(c, f));
@@ -286,11 +288,13 @@ check_beside_writer(struct check *c, struct tf_fault *f)
 	if (!e)
 		e = check_with_tables(c, f);
 	tf_sql_rollback(db);
-	if (!e)
-		e = tf_sql_data_version(db, &after, f);
-	if (!e)
-		e = tf_sql_exec(db, "PRAGMA query_only=ON", f);
-	if (!e && c->r->findings && before != after)
+	struct tf_fault why = {0};
+	enum tf_err undo = tf_sql_data_version(db, &after, &why);
+	if (!undo)
+		undo = tf_sql_exec(db, "PRAGMA query_only=ON", &why);
+	if (!e && undo)
+		return tf_fault(f, undo, "%s", why.text);
+	if ((e || c->r->findings) && before != after)
 		e = tf_fault(f, TF_BUSY,
 			     "a writer changed the data while it was verified: try again, or ask the writer");
 	return e;

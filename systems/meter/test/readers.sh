@@ -49,6 +49,22 @@ kill "$server"
 wait "$server"
 server=
 
+# Nor does verify keep a writer out: one that has a finding to tell, and nobody reads it.
+cp -r data torn
+for pack in torn/packs/*; do : >"$pack"; done
+mkfifo told
+exec 4<>told
+head -c 65536 /dev/zero >&4 # the pipe is full
+"$program" verify --data torn >/dev/null 2>told &
+checking=$!
+read -rt 1 <> <(:) || : # to get there
+"$program" load --data torn --zone Europe/London in/*01.csv >/dev/null
+promise "a load goes on beside verify" same $? 0
+promise "which is still at work" kill -0 $checking
+kill $checking
+wait $checking 2>/dev/null
+exec 4<&-
+
 # A long query does not keep a writer out: the server's lock is gone, so this is the reader's doing or nobody's.
 mkfifo rows
 "$program" sql --data data "SELECT * FROM readings CROSS JOIN range(200)" >rows 2>/dev/null &
