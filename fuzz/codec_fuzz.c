@@ -1,7 +1,8 @@
 /* The interval codec's decoder on hostile blocks, and its encoder on hostile grids.
  *
- * Byte 0 chooses: even, the rest is a block to open and decode; odd, the rest makes values that must come back. Bytes
- * 1 and 2 are the shape. */
+ * Bits 0 and 1 of byte 0 choose: 0, the rest is a block to open and decode; 1 or 3, the rest makes values that must
+ * come back; 2, they are encoded, up to four bytes of the block are changed, and it is decoded. Bytes 1 and 2 are the
+ * shape. */
 #include <stdlib.h>
 
 #include "codec.h"
@@ -28,11 +29,11 @@ decode(const uint8_t *p, size_t n, uint32_t rows, uint32_t slots)
 }
 
 /* Each value from one to eight bytes, scaled so that every width and sign occurs; the last ones are zero. */
-static void
-encode(const uint8_t *p, size_t n, uint32_t rows, uint32_t slots, uint32_t day)
+static int64_t *
+values_of(const uint8_t *p, size_t n, size_t cells)
 {
-	size_t cells = (size_t)rows * slots, at = 0;
-	int64_t *v = calloc(cells, sizeof *v), *back = malloc(cells * sizeof *back);
+	int64_t *v = calloc(cells, sizeof *v);
+	size_t at = 0;
 	for (size_t i = 0; i < cells && at < n; i++) {
 		uint64_t x = 0;
 		size_t take = 1 + p[at] % 8 < n - at ? 1 + p[at] % 8u : n - at;
@@ -40,6 +41,14 @@ encode(const uint8_t *p, size_t n, uint32_t rows, uint32_t slots, uint32_t day)
 		at += take;
 		v[i] = (int64_t)(x << 10) >> 10;
 	}
+	return v;
+}
+
+static void
+encode(const uint8_t *p, size_t n, uint32_t rows, uint32_t slots, uint32_t day)
+{
+	size_t cells = (size_t)rows * slots;
+	int64_t *v = values_of(p, n, cells), *back = malloc(cells * sizeof *back);
 	struct meter_grid g = {.rows = rows, .slots = slots, .slots_per_day = day, .values = v};
 	for (int codec = METER_CODEC_PLAIN; codec <= METER_CODEC_MODEL; codec++) {
 		struct tf_buf out;
@@ -56,6 +65,28 @@ encode(const uint8_t *p, size_t n, uint32_t rows, uint32_t slots, uint32_t day)
 	free(back);
 }
 
+/* The first twelve bytes are the changes: place, what it is xored with. */
+static void
+damage(const uint8_t *p, size_t n, uint32_t rows, uint32_t slots, uint32_t day)
+{
+	if (n < 12)
+		return;
+	int64_t *v = values_of(p + 12, n - 12, (size_t)rows * slots);
+	struct meter_grid g = {.rows = rows, .slots = slots, .slots_per_day = day, .values = v};
+	for (int codec = METER_CODEC_PLAIN; codec <= METER_CODEC_MODEL; codec++) {
+		struct tf_buf out;
+		tf_buf_init(&out, 0);
+		TF_ASSERT(meter_codec_encode((enum meter_codec)codec, &g, &out) == TF_OK);
+		for (size_t i = 0; i < 4; i++)
+			out.p[(p[3 * i] | (size_t)p[3 * i + 1] << 8) % out.n] ^= p[3 * i + 2];
+		decode(out.p, out.n, rows, slots);
+		tf_buf_release(&out);
+	}
+	free(v);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -63,7 +94,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	uint32_t rows = 1 + p[1] % 16, slots = 1 + p[2];
 	if (p[0] & 1)
-		encode(p + 3, n - 3, rows, slots, p[0] >> 1);
+		encode(p + 3, n - 3, rows, slots, p[0] >> 2);
+	else if (p[0] & 2)
+		damage(p + 3, n - 3, rows, slots, p[0] >> 2);
 	else
 		decode(p + 3, n - 3, rows, slots);
 	return 0;

@@ -111,6 +111,55 @@ def meter_seeds():
         seed(target, "zip", packed.getvalue())
 
 
+def varint(n):
+    out = bytearray()
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def zigzag(n):
+    return varint(n * 2 if n >= 0 else -n * 2 - 1)
+
+
+def sealed(rows):
+    """Format 1 of core_bill_tou.h."""
+    out = b"\x01" + varint(len(rows))
+    for readings, hours in rows:
+        out += varint(readings)
+        if readings:
+            out += varint(readings // 9) + zigzag(max(hours) * 2) + b"".join(zigzag(h) for h in hours)
+    return out
+
+
+def bill_seeds():
+    day = [120 + 37 * h % 400 for h in range(48)]
+    seed("sums", "rows", sealed([(2976, day), (0, []), (1488, [-h for h in day]), (1, [0] * 47 + [2**53])]))
+    seed("sums", "full", sealed([(2976, day)] * 256))
+    seed("sums", "none", sealed([]))
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    with open(os.path.join(here, "systems/meter/tariffs/default.json"), encoding="utf-8") as f:
+        text = f.read()
+    seed("tariff", "default", text)
+    tariff = json.loads(text)
+    seed("tariff", "short", json.dumps(tariff))
+    for version in tariff["versions"]:
+        for plan in version["plans"]:
+            one = dict(tariff, versions=[dict(version, plans=[plan], default=plan["name"])])
+            seed("tariff", version["from"] + "-" + plan["name"].replace(" ", "-"), json.dumps(one))
+    # Byte 0: what is done; 1 and 2: rows - 1 and slots - 1. A value's first byte says how many bytes it has.
+    load = bytes(b for h in range(96) for b in (8 * (h % 24), 1 + h % 5))
+    for do, name in ((1, "encode"), (2, "damage")):
+        shape = bytes([do | 24 << 2, 3, 95])
+        seed("codec", name + "-load", shape + bytes([3, 0, 1, 9, 0, 128, 40, 0, 7, 0, 0, 0]) + load * 4)
+        seed("codec", name + "-wide", shape + bytes(range(256)) * 8)
+        seed("codec", name + "-flat", shape + bytes(12) + b"\x40\x40" * 300)
+    seed("codec", "decode-plain", bytes([0, 0, 15]) + b"\x00\x00\x00\x80\x08")
+    seed("codec", "decode-model", bytes([0, 3, 95]) + b"\x01" + bytes(range(200)))
+
+
 def http_seeds():
     for name, text in {
         "get": "GET /meter/v1/tiers HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -146,7 +195,7 @@ def contract_seeds():
 
 def main():
     root = sys.argv[1]
-    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, http_seeds, contract_seeds, jwt_seeds):
+    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, bill_seeds, http_seeds, contract_seeds, jwt_seeds):
         make()
     for target, seeds in SEEDS.items():
         os.makedirs(os.path.join(root, target), exist_ok=True)
