@@ -11,7 +11,8 @@
  *     struct tf_contract_findings found;
  *     tf_contract_findings_init(&found);
  *     e = tf_contract_request(op, tf_exchange_request(x), tf_exchange_body(x), work, &found, &body, &fault);
- *     if (found.count) { tf_contract_problem(&found, tf_exchange_request(x)->path, &buf);
+ *     if (found.count) { tf_contract_problem(&found, tf_exchange_request(x)->path,
+ *             tf_trace_correlation(tf_exchange_trace(x)), &buf);
  *         tf_reply(x, found.status, TF_PROBLEM_TYPE, tf_buf_view(&buf)); }
  *
  * and before the answer tf_operation_deprecation and tf_operation_sunset give the headers that announce an end.
@@ -107,8 +108,9 @@ enum tf_err tf_contract_response(const struct tf_operation *op, int status, cons
 				 struct tf_contract_findings *found, struct tf_fault *f) TF_MUST_USE;
 
 /* Appends the findings of a request as a problem (RFC 9457): type, title, status, detail, instance, code, field, and
- * errors[] with pointer or parameter, and detail. instance may be empty. */
-void tf_contract_problem(const struct tf_contract_findings *found, struct tf_str instance, struct tf_buf *out);
+ * correlation_id, and errors[] with pointer or parameter, and detail. instance and correlation may be empty. */
+void tf_contract_problem(const struct tf_contract_findings *found, struct tf_str instance, struct tf_str correlation,
+			 struct tf_buf *out);
 
 #define TF_OPERATION_DATE_MAX 40
 /* Deprecation (RFC 9745: "@1735689600") and Sunset (RFC 8594: an HTTP date) of an operation; false: not announced. */

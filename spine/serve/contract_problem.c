@@ -60,7 +60,8 @@ put_error(struct tf_json_out *w, const struct tf_finding *x)
 }
 
 void
-tf_contract_problem(const struct tf_contract_findings *found, struct tf_str instance, struct tf_buf *out)
+tf_contract_problem(const struct tf_contract_findings *found, struct tf_str instance, struct tf_str correlation,
+		    struct tf_buf *out)
 {
 	TF_ASSERT(found->count > 0);
 	const struct tf_finding *first = &found->of[0];
@@ -82,6 +83,8 @@ tf_contract_problem(const struct tf_contract_findings *found, struct tf_str inst
 		tf_json_set_str(&w, "instance", instance);
 	tf_json_set_cstr(&w, "code", first->code);
 	tf_json_set_str(&w, "field", first->field);
+	if (correlation.n)
+		tf_json_set_str(&w, "correlation_id", correlation);
 	tf_json_key(&w, "errors");
 	tf_json_begin_array(&w);
 	for (uint32_t i = 0; i < found->count; i++)

@@ -223,7 +223,7 @@ a_problem_names_the_field(void **state)
 	assert_int_equal(tf_contract_request(op, &r, TF_STR("{\"premium\":-1,\"made\":\"2025-01-01\",\"q/\":0}"),
 					     b.work, &found, NULL, &b.fault),
 			 TF_OK);
-	tf_contract_problem(&found, r.path, &b.out);
+	tf_contract_problem(&found, r.path, (struct tf_str){0}, &b.out);
 	tf_buf_u8(&b.out, 0);
 	assert_string_equal(
 		(char *)b.out.p,

@@ -126,7 +126,7 @@ static void
 secure_hear(struct secure *s)
 {
 	const char *end, *from;
-	while (!(end = memmem(s->in.p + s->at, s->in.n - s->at, "\r\n\r\n", 4)))
+	while (!s->in.n || !(end = memmem(s->in.p + s->at, s->in.n - s->at, "\r\n\r\n", 4)))
 		assert_true(more(s));
 	from = (const char *)s->in.p + s->at;
 	unsigned long long n = 0;

@@ -61,7 +61,7 @@ insure_api_keeps(struct insure_api *a, struct tf_exchange *x, const struct tf_op
 	if (!found.count)
 		return true;
 	tf_buf_init(&b, 0);
-	tf_contract_problem(&found, tf_exchange_request(x)->path, &b);
+	tf_contract_problem(&found, tf_exchange_request(x)->path, tf_trace_correlation(tf_exchange_trace(x)), &b);
 	tf_metric_add(a->metrics, INSURE_M_REJECTED, 0, 1);
 	tf_reply(x, found.status, TF_PROBLEM_TYPE, tf_buf_view(&b));
 	tf_buf_release(&b);

@@ -76,8 +76,8 @@ insure_api_get_policy(void *ctx, struct tf_exchange *x)
 	uint64_t policy, min_offset = 0;
 	if (!insure_api_admit(a, x, a->get, "policy:read", &who) || !insure_api_keeps(a, x, a->get))
 		return;
-	if (text.p && (!tf_str_u64(text, &min_offset) || min_offset == UINT64_MAX)) {
-		insure_api_problem(x, 400, "INVALID", "min_offset is no offset", "min_offset");
+	if (text.p && (!tf_str_u64(text, &min_offset) || min_offset >= tf_log_end(a->store->log, 0))) {
+		insure_api_problem(x, 400, "INVALID", "min_offset is no offset that was given out", "min_offset");
 		return;
 	}
 	if (!insure_number_parse(tf_exchange_param(x, 0), &policy)) {

@@ -1,10 +1,10 @@
 #!/bin/bash
-# serve answers what openapi.yaml says: schemathesis (pip install schemathesis) makes up requests from the contract, good and
-# bad, and looks at every answer: its status, type, headers and shape. Skipped where it is not installed.
+# serve answers what openapi.yaml says: schemathesis makes up requests from the contract, good and bad, and looks at every
+# answer: its status, type, headers and shape. Skipped where it cannot be had (tools/schemathesis.sh).
 set -u
 cd "$(dirname "$0")/../../.."
 program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
-tool=${SCHEMATHESIS:-$(command -v schemathesis || true)}
+tool=${SCHEMATHESIS:-$(tools/schemathesis.sh)}
 if [ -z "$tool" ] || [ ! -x "$program" ]; then
 	echo "skip - serve answers what openapi.yaml says (no schemathesis)"
 	exit 0
@@ -28,7 +28,7 @@ done
 # Which values a parameter may have beyond its schema (a date that exists, a zone) only the server knows: what it refuses
 # with 400 is right, so positive_data_acceptance is not asked for.
 contract=$PWD/systems/meter/openapi.yaml
-(cd "$work" && "$tool" run "$contract" --url "http://$address" --seed 1 --max-examples "${EXAMPLES:-25}" --phases examples,coverage,fuzzing \
+(cd "$work" && "$tool" run "$contract" --url "http://$address" --seed 1 --max-examples "${EXAMPLES:-10}" --phases examples,coverage,fuzzing \
 	--checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance,missing_required_header,unsupported_method \
 	--no-color) >"$work/out" 2>&1
 code=$?
