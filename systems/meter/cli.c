@@ -6,33 +6,6 @@
 
 #define READ_ATTEMPTS 8
 
-int
-meter_cli_fail(const struct tf_fault *f)
-{
-	fprintf(stderr, "tenfold meter: %s\n", f->text[0] ? f->text : tf_err_text(f->code));
-	return tf_err_exit(f->code);
-}
-
-bool
-meter_cli_args(const struct tf_command *self, int argc, char **argv, struct tf_args *a, int *out_exit)
-{
-	struct tf_fault f = {0};
-	if (tf_args_parse(self, argc, argv, a, &f)) {
-		*out_exit = meter_cli_fail(&f);
-		fprintf(stderr, "tenfold meter %s -h tells its options\n", self->name);
-		return false;
-	}
-	if (!a->help)
-		return true;
-	struct tf_buf help;
-	tf_buf_init(&help, 0);
-	tf_args_help(self, "tenfold meter", &help);
-	fwrite(help.p, 1, help.n, stdout);
-	tf_buf_release(&help);
-	*out_exit = meter_cli_finish(0);
-	return false;
-}
-
 /* TF_NOT_FOUND where no store is; a reader makes none. */
 static enum tf_err
 is_there(struct meter_cli *cli, const char *dir, struct tf_fault *f)
@@ -115,18 +88,6 @@ meter_cli_read(struct meter_store *s, enum tf_err (*read)(void *ctx, bool *out_p
 			return tf_fault_wrap(f, TF_BUSY, "a writer moved what was read, try again");
 		*f = (struct tf_fault){0};
 	}
-}
-
-int
-meter_cli_finish(int code)
-{
-	errno = 0;
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return code;
-	if (errno == EPIPE || errno == 0)
-		return code; /* the reader had enough: `... | head` */
-	fprintf(stderr, "tenfold meter: cannot write to stdout\n");
-	return tf_err_exit(TF_IO);
 }
 
 enum tf_err

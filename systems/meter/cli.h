@@ -1,6 +1,6 @@
 /* What the verbs share: opening the store, saying what went wrong, printing tables and JSON. */
 #pragma once
-#include "base/args.h"
+#include "os/program.h"
 #include "store.h"
 
 struct meter_cli {
@@ -17,10 +17,6 @@ struct meter_cli {
 		"json", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "one JSON object on stdout"                            \
 	}
 
-/* Parses a verb's arguments; on help or an error prints it and returns false with *out_exit set. */
-bool meter_cli_args(const struct tf_command *self, int argc, char **argv, struct tf_args *a, int *out_exit);
-/* Prints the fault on stderr; returns the exit code of its error. */
-int meter_cli_fail(const struct tf_fault *f);
 /* Opens --data: for writing, or to read what was last published. What a crash left in the log is published first,
  * unless a live writer will do it or nothing can be written. A reader does not hold the writer's lock. */
 enum tf_err meter_cli_open(struct meter_cli *cli, const struct tf_args *a, bool writer, struct meter_store **out,
@@ -32,8 +28,6 @@ enum tf_err meter_cli_open_log(struct meter_cli *cli, const struct tf_args *a, s
  * it runs again, a few times, unless it has set *out_printed; TF_BUSY when it does not get through. */
 enum tf_err meter_cli_read(struct meter_store *s, enum tf_err (*read)(void *ctx, bool *out_printed, struct tf_fault *f),
 			   void *ctx, struct tf_fault *f) TF_MUST_USE;
-/* stdout, checked: an error while writing is TF_IO (exit 75). */
-int meter_cli_finish(int code);
 /* --from and --to (or other names) in the zone; TF_TIME_FIRST and TF_TIME_LAST when not given. */
 enum tf_err meter_cli_time(struct meter_cli *cli, const struct tf_args *a, const char *name, const char *zone,
 			   tf_time fallback, tf_time *out, struct tf_fault *f) TF_MUST_USE;

@@ -91,17 +91,17 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_cli *cli = ctx;
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct meter_tariff *tariff = NULL;
 	struct tf_str account = tf_args_text(&a, "account");
 	if (tf_args_given(&a, "account") && !account.n) {
 		tf_fault(&f, TF_USAGE, "--account is empty");
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	}
 	if (read_tariff(cli->os, tf_args_cstr(&a, "tariff"), &tariff, &f))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	struct meter_bill_options o = {.tariff = tariff,
 				       .month = (int32_t)tf_args_int(&a, "period"),
 				       .account = account,
@@ -113,7 +113,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	enum tf_err e = bill(cli, &a, &o, &p, &f);
 	meter_bill_print_release(&p);
 	meter_tariff_free(&tariff);
-	return e ? meter_cli_fail(&f) : meter_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command meter_cmd_bill = {

@@ -76,7 +76,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 {
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct meter_prices p;
@@ -84,7 +84,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_cost c[METER_COST_SCALES];
 	struct meter_store *s;
 	if (read_prices(ctx, &a, &p, &f) || meter_cli_open(ctx, &a, false, &s, &f))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e = meter_cost_measure(s, &m, &f);
 	meter_store_close(&s);
 	if (!e)
@@ -93,7 +93,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 		e = print_json(&m, &p, c, &f);
 	else if (!e)
 		print_table(&m, &p, c);
-	return e ? meter_cli_fail(&f) : meter_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command meter_cmd_cost = {

@@ -70,7 +70,7 @@ load_files(struct meter_store *s, const struct tf_args *a, const struct meter_lo
 			fprintf(stderr, "\r\033[K");
 		if (!e)
 			continue;
-		int exit = meter_cli_fail(&f);
+		int exit = tf_program_fail(&f);
 		if (exit > 2)
 			return exit; /* the store is broken, not the file */
 		code = exit;
@@ -98,7 +98,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_cli *cli = ctx;
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct progress p;
@@ -111,14 +111,14 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct tf_zone *zone = NULL;
 	if ((tf_args_given(&a, "unit") && parse_unit(tf_args_text(&a, "unit"), &o.in, &f)) ||
 	    (o.zone.n && tf_os_zone(cli->os, o.zone, &zone, &f)))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	o.in.zone = zone;
 	struct meter_store *s;
 	struct meter_load_result r = {0};
 	tf_dur begun = tf_os_ticks(cli->os);
 	if (meter_cli_open(cli, &a, true, &s, &f)) {
 		tf_zone_free(&zone);
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	}
 	code = load_files(s, &a, &o, &r);
 	meter_store_close(&s);
@@ -132,7 +132,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 			"in kWh that do not say so want --unit kWh\n",
 			r.rounded);
 	print(&a, &r, (double)(tf_os_ticks(cli->os) - begun) / 1e6);
-	return meter_cli_finish(code ? code : r.quarantined ? 1 : 0);
+	return tf_program_finish(code ? code : r.quarantined ? 1 : 0);
 }
 
 const struct tf_command meter_cmd_load = {.name = "load",

@@ -64,7 +64,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_cli *cli = ctx;
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct printer p = {tf_args_flag(&a, "json"), tf_args_text(&a, "head-end"), 0, 0};
@@ -73,7 +73,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_store *s;
 	if (meter_cli_time(cli, &a, "from", zone, TF_TIME_FIRST, &from, &f) ||
 	    meter_cli_time(cli, &a, "to", zone, 0, &to, &f) || meter_cli_open(cli, &a, false, &s, &f))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e = to ? TF_OK : meter_missing_until(s, &to, &f);
 	printf(p.json ? "{\"missing\":[" : METER_MISSING_HEADER);
 	if (!e)
@@ -81,7 +81,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	if (p.json)
 		printf("\n],\"gaps\":%" PRIu64 ",\"intervals\":%" PRIu64 "}\n", p.gaps, p.intervals);
 	meter_store_close(&s);
-	return e ? meter_cli_fail(&f) : meter_cli_finish(p.gaps ? 1 : 0);
+	return e ? tf_program_fail(&f) : tf_program_finish(p.gaps ? 1 : 0);
 }
 
 const struct tf_command meter_cmd_missing = {

@@ -30,23 +30,23 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 {
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct meter_store *s;
 	struct meter_network_report r = {0};
 	if (meter_cli_open(ctx, &a, true, &s, &f))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e = TF_OK;
 	for (int i = 0; !e && i < a.positional_count; i++)
 		e = load_file(ctx, s, a.positional[i], &r, &f);
 	meter_store_close(&s);
 	if (e)
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	printf(tf_args_flag(&a, "json") ? "{\"rows\":%" PRIu64 ",\"node_days\":%" PRIu64 "}\n"
 					: "%" PRIu64 " rows taken; %" PRIu64 " sums per node and day\n",
 	       r.rows, r.nodes);
-	return meter_cli_finish(0);
+	return tf_program_finish(0);
 }
 
 const struct tf_command meter_cmd_network = {

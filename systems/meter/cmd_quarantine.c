@@ -212,18 +212,18 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 {
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct verb v = {.cli = ctx, .a = &a};
 	bool writes = strcmp(a.positional[0], "retry") == 0;
 	if (meter_cli_open(v.cli, &a, writes, &v.s, &f))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e = run_verb(&v, &f);
 	meter_store_close(&v.s);
 	if (e)
-		return meter_cli_fail(&f);
-	return meter_cli_finish(writes && !v.settled ? 1 : 0);
+		return tf_program_fail(&f);
+	return tf_program_finish(writes && !v.settled ? 1 : 0);
 }
 
 const struct tf_command meter_cmd_quarantine = {.name = "quarantine",

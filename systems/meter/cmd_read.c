@@ -138,7 +138,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_cli *cli = ctx;
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct reader r = {.json = tf_args_flag(&a, "json"),
@@ -149,13 +149,13 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	const char *zone = tf_args_cstr(&a, "zone");
 	if (meter_cli_time(cli, &a, "from", zone, TF_TIME_FIRST, &r.from, &f) ||
 	    meter_cli_time(cli, &a, "to", zone, TF_TIME_LAST, &r.to, &f) || meter_cli_open(cli, &a, false, &r.s, &f))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e = meter_cli_read(r.s, read_meter, &r, &f);
 	tf_buf_release(&r.out);
 	if (tf_args_flag(&a, "stats"))
 		print_stats(r.s);
 	meter_store_close(&r.s);
-	return e ? meter_cli_fail(&f) : meter_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command meter_cmd_read = {

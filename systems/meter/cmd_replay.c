@@ -137,7 +137,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_cli *cli = ctx;
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct replay r = {0};
@@ -145,7 +145,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	const char *zone = tf_args_cstr(&a, "zone");
 	if (meter_cli_time(cli, &a, "from", zone, TF_TIME_FIRST, &from, &f) ||
 	    meter_cli_time(cli, &a, "to", zone, TF_TIME_LAST, &to, &f) || meter_cli_open(cli, &a, true, &r.from, &f))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	enum tf_err e = open_into(cli, &a, &r, &f);
 	if (!e && from != TF_TIME_FIRST && tf_log_first(r.from->log, 0) > 0 &&
 	    tf_log_first(r.from->log, 0) == tf_log_end(r.from->log, 0))
@@ -156,9 +156,9 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 		meter_store_close(&r.to);
 	meter_store_close(&r.from);
 	if (e)
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	print(tf_args_flag(&a, "json"), &r);
-	return meter_cli_finish(r.digest_before == r.digest_after ? 0 : 1);
+	return tf_program_finish(r.digest_before == r.digest_after ? 0 : 1);
 }
 
 const struct tf_command meter_cmd_replay = {

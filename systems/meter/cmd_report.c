@@ -82,10 +82,10 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 {
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
-	return report(ctx, &a, &f) ? meter_cli_fail(&f) : meter_cli_finish(0);
+	return report(ctx, &a, &f) ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command meter_cmd_report = {.name = "report",

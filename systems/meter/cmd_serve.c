@@ -124,7 +124,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_cli *cli = ctx;
 	struct tf_args args;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &args, &code))
+	if (!tf_program_args(self, argc, argv, &args, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct tf_watch watch;
@@ -134,7 +134,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_api *a = tf_calloc(1, sizeof *a);
 	if (!a || read_tariff(cli->os, tf_args_cstr(&args, "tariff"), &tariff, &f)) {
 		tf_free(a);
-		return meter_cli_fail(f.code ? &f : &(struct tf_fault){TF_NO_MEMORY, ""});
+		return tf_program_fail(f.code ? &f : &(struct tf_fault){TF_NO_MEMORY, ""});
 	}
 	tf_watch_init(&watch, cli->os, "meter", TF_LOG_INFO, tf_listen_sink, &quiet);
 	a->os = cli->os;
@@ -157,7 +157,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	tf_free(a);
 	tf_otlp_free(&otlp);
 	tf_watch_release(&watch);
-	return e ? meter_cli_fail(&f) : 0;
+	return e ? tf_program_fail(&f) : 0;
 }
 
 const struct tf_command meter_cmd_serve = {

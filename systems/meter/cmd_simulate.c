@@ -94,20 +94,20 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_cli *cli = ctx;
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct meter_sim_report r = {0};
 	struct tf_fault f = {0};
 	tf_time began = tf_os_ticks(cli->os);
 	if (simulate(cli, &a, &r, &f) != TF_OK)
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	double seconds = (double)(tf_os_ticks(cli->os) - began) / 1e6;
 	if (tf_args_flag(&a, "json"))
 		print_json(&r, seconds);
 	else
 		print_text(&r, seconds);
 	meter_sim_report_release(&r);
-	return meter_cli_finish(0);
+	return tf_program_finish(0);
 }
 
 const struct tf_command meter_cmd_simulate = {

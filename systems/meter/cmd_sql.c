@@ -137,16 +137,16 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 {
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct meter_store *s;
 	if (meter_cli_open(ctx, &a, false, &s, &f))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	struct question q = {s, &a};
 	enum tf_err e = meter_cli_read(s, answer, &q, &f);
 	meter_store_close(&s);
-	return e ? meter_cli_fail(&f) : meter_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command meter_cmd_sql = {.name = "sql",

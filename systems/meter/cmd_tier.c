@@ -132,19 +132,19 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 {
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct meter_tier_report moved = {0};
 	struct meter_sizes z;
 	if (tier(ctx, &a, &moved, &z, &f))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	struct row rows[METER_TIER_COUNT + 1] = {{"aggregate", &z.aggregate}};
 	for (int i = 0; i < METER_TIER_COUNT; i++)
 		rows[i] = (struct row){meter_tier_names[i], &z.tier[i]};
 	rows[METER_TIER_COUNT] = (struct row){"aggregate", &z.aggregate};
 	(tf_args_flag(&a, "json") ? print_json : print_table)(rows, METER_TIER_COUNT + 1, &moved, &z);
-	return meter_cli_finish(0);
+	return tf_program_finish(0);
 }
 
 const struct tf_command meter_cmd_tier = {

@@ -81,7 +81,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_cli *cli = ctx;
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct printer p = {.json = tf_args_flag(&a, "json")};
@@ -89,14 +89,14 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct tf_str name = {0};
 	struct meter_store *s;
 	if (parse(&a, &node, &name, &p.by, &f) || meter_cli_open(cli, &a, false, &s, &f))
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	if (p.json)
 		printf("{\"usage\":[");
 	enum tf_err e = meter_usage(s, node, name, p.by, on_usage, &p, &f);
 	if (p.json)
 		printf("\n]}\n");
 	meter_store_close(&s);
-	return e ? meter_cli_fail(&f) : meter_cli_finish(0);
+	return e ? tf_program_fail(&f) : tf_program_finish(0);
 }
 
 const struct tf_command meter_cmd_usage = {

@@ -35,20 +35,20 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct meter_cli *cli = ctx;
 	struct tf_args a;
 	int code;
-	if (!meter_cli_args(self, argc, argv, &a, &code))
+	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
 	struct tf_fault f = {0};
 	struct meter_store *s;
 	tf_dur begun = tf_os_ticks(cli->os);
 	if (meter_cli_open(cli, &a, false, &s, &f)) /* a reader: loads and moves go on meanwhile */
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	struct meter_verify_report r;
 	enum tf_err e = meter_verify(s, on_finding, NULL, &r, &f);
 	meter_store_close(&s);
 	if (e)
-		return meter_cli_fail(&f);
+		return tf_program_fail(&f);
 	print(tf_args_flag(&a, "json"), &r, (double)(tf_os_ticks(cli->os) - begun) / 1e6);
-	return meter_cli_finish(r.findings ? 1 : 0);
+	return tf_program_finish(r.findings ? 1 : 0);
 }
 
 const struct tf_command meter_cmd_verify = {
