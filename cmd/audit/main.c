@@ -132,7 +132,8 @@ show_one(void *ctx, uint64_t number, tf_time at, struct tf_str text, struct tf_f
 	if (grep->n && !(text.n && memmem(text.p, text.n, grep->p, grep->n)))
 		return TF_OK;
 	printf("{\"n\":%" PRIu64 ",\"at\":\"%s\",\"entry\":", number, tf_time_format(at, time));
-	fwrite(text.p, 1, text.n, stdout);
+	if (text.n)
+		fwrite(text.p, 1, text.n, stdout);
 	fputs("}\n", stdout);
 	return ferror(stdout) ? tf_fault(f, TF_IO, "cannot write") : TF_OK;
 }

@@ -37,7 +37,8 @@ tf_program_finish(int code)
 void
 tf_program_print(struct tf_buf *b)
 {
-	fwrite(b->p, 1, b->n, stdout);
+	if (b->n)
+		fwrite(b->p, 1, b->n, stdout);
 	tf_buf_release(b);
 }
 
