@@ -120,8 +120,9 @@ pump(struct ends *e)
 	}
 }
 
+/* Both ends there, and not a byte sent. */
 static struct ends
-meet(struct stage *s, const struct pki_pair *with, X509 *chain, int version, SSL_SESSION *session)
+prepare(struct stage *s, const struct pki_pair *with, X509 *chain, int version, SSL_SESSION *session)
 {
 	struct ends e = {0};
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, e.fd), 0);
@@ -145,6 +146,13 @@ meet(struct stage *s, const struct pki_pair *with, X509 *chain, int version, SSL
 		SSL_SESSION_free(own);
 	}
 	OK(tf_tls_conn_new(s->tls, e.fd[1], &e.server, NULL));
+	return e;
+}
+
+static struct ends
+meet(struct stage *s, const struct pki_pair *with, X509 *chain, int version, SSL_SESSION *session)
+{
+	struct ends e = prepare(s, with, chain, version, session);
 	pump(&e);
 	return e;
 }
@@ -279,6 +287,30 @@ a_session_is_resumed_with_its_certificate(void **state)
 	}
 }
 
+/* The ticket of a resumed session holds what stands between leaf and CA as the first one did. */
+static void
+a_session_is_resumed_again_and_again(void **state)
+{
+	struct stage *s = *state;
+	for (int i = 0; i < 2; i++) {
+		SSL_SESSION *session = session_of(s, &s->deep, s->between.x, versions[i]);
+		for (int k = 0; k < 3; k++) {
+			tf_tls_rotate(s->tls); /* TLS 1.2 has a new ticket then */
+			OK(tf_tls_reload(s->tls, NULL));
+			struct ends e = meet(s, &s->deep, s->between.x, versions[i], session);
+			OK(e.result);
+			talk(&e);
+			assert_true(tf_tls_resumed(e.server));
+			OK(tf_tls_reload(s->tls, NULL));
+			OK(tf_tls_recheck(e.server, NULL));
+			SSL_SESSION_free(session);
+			session = SSL_get1_session(e.client);
+			part(&e);
+		}
+		SSL_SESSION_free(session);
+	}
+}
+
 static void
 a_revoked_certificate_does_not_resume(void **state)
 {
@@ -321,6 +353,28 @@ a_kept_connection_is_looked_at_again(void **state)
 	assert_int_equal(tf_tls_recheck(e.server, &f), TF_DENIED);
 	assert_non_null(strstr(f.text, "revoked"));
 	part(&e);
+}
+
+/* A handshake that was begun before the reload is looked at by what came with it: a client that holds one open gets
+ * neither in, nor the list of those known to be good. */
+static void
+a_handshake_over_a_reload_is_checked_by_the_new_files(void **state)
+{
+	struct stage *s = *state;
+	X509 *revoked[] = {s->good.x};
+	for (int i = 0; i < 2; i++) {
+		struct ends e = prepare(s, &s->good, NULL, versions[i], NULL);
+		stage_revoke(s, revoked, 1);
+		OK(tf_tls_reload(s->tls, NULL));
+		pump(&e);
+		assert_int_equal(e.result, TF_DENIED);
+		part(&e);
+		e = meet(s, &s->good, NULL, versions[i], NULL);
+		assert_int_equal(e.result, TF_DENIED);
+		part(&e);
+		stage_revoke(s, NULL, 0);
+		OK(tf_tls_reload(s->tls, NULL));
+	}
 }
 
 /* The same files on a simulated disk, whose clock can be moved on. */
@@ -518,8 +572,10 @@ main(void)
 		TEST(others_are_kept_out),
 		TEST(old_versions_are_refused),
 		TEST(a_session_is_resumed_with_its_certificate),
+		TEST(a_session_is_resumed_again_and_again),
 		TEST(a_revoked_certificate_does_not_resume),
 		TEST(a_kept_connection_is_looked_at_again),
+		TEST(a_handshake_over_a_reload_is_checked_by_the_new_files),
 		TEST(a_certificate_ends_within_a_connection),
 		TEST(tickets_outlive_one_rotation),
 		TEST(a_reload_that_does_not_fit_changes_nothing),

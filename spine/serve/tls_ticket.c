@@ -46,6 +46,8 @@ static int
 ticket_made(SSL *ssl, void *arg)
 {
 	(void)arg;
+	if (SSL_session_reused(ssl))
+		return 1; /* it is there since the first ticket: who resumes does not send it again */
 	uint8_t der[TF_TLS_CHAIN_BYTES], *p = der;
 	STACK_OF(X509) *between = SSL_get_peer_cert_chain(ssl);
 	for (int i = 0; between && i < sk_X509_num(between); i++) {

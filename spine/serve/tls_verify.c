@@ -60,7 +60,6 @@ chain_until(const struct tf_tls *t, const STACK_OF(X509) * chain)
 	return until;
 }
 
-/* sc as OpenSSL or tls_verify made it. */
 static int
 verify(struct tf_tls *t, X509_STORE_CTX *sc, tf_time *out_until)
 {
@@ -79,11 +78,12 @@ verify(struct tf_tls *t, X509_STORE_CTX *sc, tf_time *out_until)
 	return X509_V_OK;
 }
 
+/* OpenSSL's own sc has the files of when the connection began: a handshake that is held open over a reload would be
+ * checked by a list that is gone, and its leaf remembered as good by the one that is there. */
 int
 tls_verify_cb(X509_STORE_CTX *sc, void *tls)
 {
-	tf_time until;
-	int error = verify(tls, sc, &until);
+	int error = tls_verify(tls, X509_STORE_CTX_get0_cert(sc), X509_STORE_CTX_get0_untrusted(sc), NULL);
 	X509_STORE_CTX_set_error(sc, error);
 	return error == X509_V_OK;
 }
@@ -96,6 +96,7 @@ tls_verify(struct tf_tls *t, X509 *leaf, STACK_OF(X509) * between, tf_time *out_
 	if (sc && X509_STORE_CTX_init(sc, SSL_CTX_get_cert_store(t->ctx), leaf, between) &&
 	    X509_STORE_CTX_set_default(sc, "ssl_client")) {
 		tf_time until;
+		X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(sc), SSL_CTX_get_security_level(t->ctx));
 		error = verify(t, sc, &until);
 		if (!error && out_until)
 			*out_until = until;
