@@ -1,5 +1,6 @@
 #!/bin/bash
 # What was put aside is read again as it would have been read where it stood: under the file's own options.
+# build: plain (killed by the clock: a slow program makes it take minutes)
 set -u
 cd "$(dirname "$0")/../../.."
 program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
