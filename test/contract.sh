@@ -1,5 +1,6 @@
 #!/bin/bash
 # `tenfold contract`: the official JSON Schema suite, mistakes that lint finds, changes that diff tells, traffic replayed.
+# build: plain (thousands of short runs)
 set -u
 cd "$(dirname "$0")/.."
 suite=${JSON_SCHEMA_SUITE:-../shared/data/insure/json-schema}
