@@ -135,6 +135,7 @@ check_scripts() {
 		[ "$long" = no ] || seconds=36000
 		local log=$results/script-$(basename "$script" .sh) dir
 		dir=$(mktemp -d "${TMPDIR:-/tmp}/tenfold-test.XXXXXX")
+		chmod 711 "$dir" # a test may try another user's rights below it
 		TMPDIR=$dir TENFOLD=$work/$kind/tenfold TENFOLD_BUILD=$work/$kind \
 			timeout -k 10 $seconds "$script" >"$log.out" 2>"$log.err" </dev/null
 		local code=$?
