@@ -108,6 +108,59 @@ signals_are_left_to_the_main_thread(void **state)
 	assert_false(sigismember(&mine, SIGTERM));
 }
 
+/* What was drawn ahead is not given twice. */
+static void
+a_forked_child_draws_other_bytes(void **state)
+{
+	uint8_t first[16], mine[16], its[16];
+	int said[2];
+	tf_os_random(tf_os_real(), first, sizeof first); /* the rest of the block is there when it forks */
+	assert_int_equal(pipe(said), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		tf_os_random(tf_os_real(), its, sizeof its);
+		_exit(write(said[1], its, sizeof its) != sizeof its);
+	}
+	tf_os_random(tf_os_real(), mine, sizeof mine);
+	assert_int_equal(read(said[0], its, sizeof its), sizeof its);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_memory_not_equal(mine, its, sizeof mine);
+	assert_memory_not_equal(mine, first, sizeof mine);
+	close(said[0]);
+	close(said[1]);
+}
+
+enum { DRAWS = 1500, DRAW = 8 };
+
+static void
+draw_many(void *arg)
+{
+	uint8_t(*to)[DRAW] = arg;
+	for (int i = 0; i < DRAWS; i++)
+		tf_os_random(tf_os_real(), to[i], DRAW);
+}
+
+static int
+by_draw(const void *a, const void *b)
+{
+	return memcmp(a, b, DRAW);
+}
+
+/* Over several blocks and two threads. */
+static void
+no_random_bytes_come_twice(void **state)
+{
+	static uint8_t all[2 * DRAWS][DRAW];
+	struct tf_worker *w;
+	OK(tf_os_start(tf_os_real(), draw_many, all, &w, &fault));
+	draw_many(all + DRAWS);
+	tf_worker_join(&w);
+	qsort(all, 2 * DRAWS, DRAW, by_draw);
+	for (int i = 1; i < 2 * DRAWS; i++)
+		assert_memory_not_equal(all[i - 1], all[i], DRAW);
+}
+
 static void
 a_calendar_comes_by_its_name(void **state)
 {
@@ -174,6 +227,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_full_device_is_no_space, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_lock_of_another_process_is_busy_until_it_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(signals_are_left_to_the_main_thread, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_forked_child_draws_other_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_random_bytes_come_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_calendar_comes_by_its_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(utc_needs_no_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(bad_zone_names_are_refused, setup, teardown),

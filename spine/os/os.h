@@ -86,6 +86,7 @@ enum tf_err tf_os_write_file(struct tf_os *os, const char *path, struct tf_str b
 tf_time tf_os_now(struct tf_os *os);
 /* Monotonic, for durations. */
 tf_dur tf_os_ticks(struct tf_os *os);
+/* Fit for keys. Of the kernel's a thread draws some ahead; what a forked child is given is its own. */
 void tf_os_random(struct tf_os *os, void *p, size_t n);
 
 /* Runs fn(arg) beside the caller: a thread, or (in the simulation) at once, before this returns. */

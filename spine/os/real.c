@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "base/mem.h"
 #include "os/errno_map.h"
 #include "os/os_impl.h"
+#include "os/random_real.h"
 
 struct real_file {
 	struct tf_file base;
@@ -285,11 +285,7 @@ real_ticks(struct tf_os *os)
 static void
 real_random(struct tf_os *os, void *p, size_t n)
 {
-	for (size_t done = 0; done < n;) {
-		ssize_t got = getrandom((char *)p + done, n - done, 0);
-		TF_ASSERT(got > 0 || errno == EINTR);
-		done += got > 0 ? (size_t)got : 0;
-	}
+	os_random_real(p, n);
 }
 
 static void *
