@@ -161,6 +161,7 @@ serve(struct service *s, const struct tf_args *a, struct tf_fault *f)
 				      .routes = routes,
 				      .ctx = s,
 				      .watch = &s->watch,
+				      .quiet = tf_args_flag(a, "quiet"),
 				      .after = plain ? NULL : look_at_crl};
 	TF_TRY(tf_net_parse(tf_args_text(a, "listen"), host, &o.port, f));
 	TF_TRY(identity_path(&s->issuer.id, "crl.pem", NULL, NULL, s->crl, f));
@@ -186,10 +187,9 @@ run(void *os, const struct tf_command *self, int argc, char **argv)
 	int code;
 	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
-	bool quiet = tf_args_flag(&a, "quiet");
 	if (issuer_open(os, tf_args_cstr(&a, "dir"), &s.issuer, &f))
 		return tf_program_fail(&f);
-	tf_watch_init(&s.watch, os, "identity", TF_LOG_INFO, tf_listen_sink, &quiet);
+	tf_watch_init(&s.watch, os, "identity", TF_LOG_INFO, tf_listen_sink, NULL);
 	if (!s.issuer.id.production)
 		TF_LOG(&s.watch, TF_LOG_WARN, "identity.staging", NULL,
 		       TF_KV("token_seconds", (int64_t)(s.issuer.id.token_life / TF_SEC)),

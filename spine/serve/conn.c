@@ -12,16 +12,24 @@ ticks(const struct tf_conn *c)
 }
 
 static void
-poll_for(struct tf_conn *c)
+poll_to(struct tf_conn *c, unsigned want)
 {
-	unsigned want = c->phase == TF_CONN_ANSWER ? 0 : TF_POLL_IN;
-	if (c->sent < c->sending.n || c->tls_wants & TF_TLS_WANT_WRITE)
-		want |= TF_POLL_OUT;
 	if (c->fd < 0 || want == c->polled)
 		return;
 	c->polled = want;
 	if (tf_poll_mod(c->server->poll, c->fd, want, c, NULL))
 		tf_conn_closed(c);
+}
+
+/* While an answer is made nothing is read. The poller is told so when something comes, not before: most are answered
+ * sooner, and cost no call. */
+static void
+poll_for(struct tf_conn *c)
+{
+	unsigned want = c->phase == TF_CONN_ANSWER ? c->polled & TF_POLL_IN : TF_POLL_IN;
+	if (c->sent < c->sending.n || c->tls_wants & TF_TLS_WANT_WRITE)
+		want |= TF_POLL_OUT;
+	poll_to(c, want);
 }
 
 static void
@@ -326,8 +334,12 @@ receive(struct tf_conn *c)
 void
 tf_conn_readable(struct tf_conn *c)
 {
-	if (c->dead || c->fd < 0 || c->phase == TF_CONN_ANSWER)
+	if (c->dead || c->fd < 0)
 		return;
+	if (c->phase == TF_CONN_ANSWER) {
+		poll_to(c, c->polled & ~(unsigned)TF_POLL_IN);
+		return;
+	}
 	if (c->phase != TF_CONN_HANDSHAKE || tf_conn_shake_hands(c))
 		while (receive(c) && tf_conn_pending(c))
 			;

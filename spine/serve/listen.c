@@ -25,9 +25,7 @@ on_hangup(int number)
 void
 tf_listen_sink(void *ctx, struct tf_str line)
 {
-	bool quiet = *(bool *)ctx;
-	if (quiet && line.n < 2048 && memmem(line.p, line.n, "\"event\":\"http.request\"", 22))
-		return;
+	(void)ctx;
 	while (line.n) {
 		ssize_t n = write(STDERR_FILENO, line.p, line.n);
 		if (n <= 0)
@@ -63,6 +61,7 @@ tf_listen_options(struct tf_os *os, const struct tf_args *args, char out_host[st
 	TF_TRY(tf_net_parse(tf_args_text(args, "listen"), out_host, &o->port, f));
 	o->host = out_host;
 	o->terminators = tf_args_cstr(args, "terminators");
+	o->quiet = tf_args_flag(args, "quiet");
 	TF_TRY(tls_options(args, &t, f));
 	if (t.certificate)
 		TF_TRY(tf_tls_new(os, &t, out_tls, f));

@@ -35,13 +35,13 @@ struct tf_otlp;
  * service: its name in traces. */
 enum tf_err tf_listen_otlp(struct tf_os *os, const struct tf_args *args, const char *service, const char *version,
 			   struct tf_watch *watch, struct tf_otlp **out, struct tf_fault *f) TF_MUST_USE;
-/* Fills host, port, tls and terminators of o by those options; host is kept in out_host. *out_tls is for the caller to
- * free after the server, NULL without TLS. */
+/* Fills host, port, tls, terminators and quiet (a flag of the command's own) of o by those options; host is kept in
+ * out_host. *out_tls is for the caller to free after the server, NULL without TLS. */
 enum tf_err tf_listen_options(struct tf_os *os, const struct tf_args *args, char out_host[static 256],
 			      struct tf_server_options *o, struct tf_tls **out_tls, struct tf_fault *f) TF_MUST_USE;
 /* Runs it with the signals caught; they are ignored afterwards. Logs "serve.ready" with the address and, when data is
  * not NULL, the directory. */
 enum tf_err tf_listen_run(struct tf_server *s, const char *host, const char *data, struct tf_watch *watch,
 			  struct tf_fault *f) TF_MUST_USE;
-/* A watch's sink: to stderr; ctx is a bool: true leaves out the line for each request. */
+/* A watch's sink: to stderr. */
 void tf_listen_sink(void *ctx, struct tf_str line);

@@ -6,6 +6,7 @@
 #include "server_impl.h"
 
 #define PROBLEM_TYPE "application/problem+json"
+#define LINES_KEPT   ((size_t)64 << 10)
 
 const struct tf_http_request *
 tf_exchange_request(const struct tf_exchange *x)
@@ -80,7 +81,8 @@ touch(struct tf_conn *c)
 	c->is_touched = true;
 	c->touched = s->touched;
 	s->touched = c;
-	tf_waker_wake(s->waker);
+	if (!s->runs || !pthread_equal(s->loop, pthread_self())) /* the loop looks before it sleeps */
+		tf_waker_wake(s->waker);
 }
 
 void
@@ -252,9 +254,13 @@ tf_exchange_log(struct tf_exchange *x)
 	tf_metric_add(s->metrics, TF_SERVE_BYTES_IN, 0, (int64_t)x->body.n);
 	tf_metric_add(s->metrics, TF_SERVE_BYTES_OUT, 0, (int64_t)x->body_out);
 	tf_metric_observe(s->metrics, TF_SERVE_SECONDS, 0, took);
-	TF_LOG(s->o.watch, TF_LOG_INFO, "http.request", &x->trace, TF_KV("peer", (const char *)x->conn->peer.host),
-	       TF_KV("method", q->method), TF_KV("path", q->path), TF_KV("status", x->status),
-	       TF_KV("bytes_in", x->body.n), TF_KV("bytes_out", x->body_out), TF_KV("us", took),
-	       TF_KV("aborted", (bool)(x->state == TF_ANSWER_ABORTED)));
+	if (!s->o.quiet)
+		TF_LOG_PUT(s->o.watch, &s->lines, TF_LOG_INFO, "http.request", &x->trace,
+			   TF_KV("peer", (const char *)x->conn->peer.host), TF_KV("method", q->method),
+			   TF_KV("path", q->path), TF_KV("status", x->status), TF_KV("bytes_in", x->body.n),
+			   TF_KV("bytes_out", x->body_out), TF_KV("us", took),
+			   TF_KV("aborted", (bool)(x->state == TF_ANSWER_ABORTED)));
+	if (s->lines.n > LINES_KEPT)
+		tf_watch_pass(s->o.watch, &s->lines);
 	tf_exchange_span(x, took);
 }

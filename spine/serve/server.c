@@ -55,6 +55,7 @@ tf_server_new(struct tf_os *os, const struct tf_server_options *o, struct tf_ser
 	s->os = os;
 	s->o = *o;
 	s->listener = -1;
+	tf_buf_init(&s->lines, 0);
 	defaults(&s->o);
 	TF_ASSERT(!pthread_mutex_init(&s->lock, NULL) && !pthread_cond_init(&s->room, NULL) &&
 		  !pthread_cond_init(&s->work, NULL));
@@ -68,8 +69,8 @@ tf_server_new(struct tf_os *os, const struct tf_server_options *o, struct tf_ser
 }
 
 /* Flushes those touched up to now. One that is touched from here on waits for the next round: it may be a pipelined
- * request's, handled after this round's commit. */
-static void
+ * request's, handled after this round's commit. True: there is one. */
+static bool
 flush_touched(struct tf_server *s)
 {
 	pthread_mutex_lock(&s->lock);
@@ -83,7 +84,9 @@ flush_touched(struct tf_server *s)
 		tf_conn_flush(c);
 		pthread_mutex_lock(&s->lock);
 	}
+	bool more = s->touched != NULL;
 	pthread_mutex_unlock(&s->lock);
+	return more;
 }
 
 void
@@ -97,7 +100,9 @@ tf_server_free(struct tf_server **server)
 		s->conns->phase = TF_CONN_IDLE;
 		tf_conn_closed(s->conns);
 	}
-	flush_touched(s); /* they are dead; reaped are those on no list */
+	(void)flush_touched(s); /* they are dead; reaped are those on no list */
+	tf_watch_pass(s->o.watch, &s->lines);
+	tf_buf_release(&s->lines);
 	tf_conn_reap(s);
 	tf_net_close(&s->listener);
 	tf_waker_free(&s->waker);
@@ -249,9 +254,9 @@ run_round(struct tf_server *s, tf_dur wait, tf_dur *out_wait, struct tf_fault *f
 	begin_drain(s);
 	*out_wait = s->o.after ? s->o.after(s->o.ctx) : -1;
 	s->dispatched = false;
-	flush_touched(s);
-	if (s->dispatched)
+	if (flush_touched(s) || s->dispatched)
 		*out_wait = 0; /* to its commit */
+	tf_watch_pass(s->o.watch, &s->lines);
 	tf_conn_reap(s);
 	if (!s->draining)
 		listen_while_room(s);
@@ -262,6 +267,10 @@ enum tf_err
 tf_server_run(struct tf_server *s, struct tf_fault *f)
 {
 	tf_dur wait = 0;
+	pthread_mutex_lock(&s->lock);
+	s->loop = pthread_self();
+	s->runs = true;
+	pthread_mutex_unlock(&s->lock);
 	for (;;) {
 		if (wait < 0 || wait > SWEEP_EVERY)
 			wait = s->conns || !s->listening ? SWEEP_EVERY : TF_SEC;

@@ -61,7 +61,8 @@ struct tf_server_options {
 
 	const struct tf_route *routes; /* ends with a NULL method */
 	void *ctx;
-	struct tf_watch *watch; /* access log and faults */
+	struct tf_watch *watch; /* faults, and a line for each request, written at the end of the round it ends in */
+	bool quiet;             /* no line for each request */
 	struct tf_spans *spans; /* where requests are recorded; its count is in /metrics; NULL: nowhere */
 	/* After each round of events, before answers are sent: group commit. Returns how long the loop may sleep
 	 * (negative: for ever). May be NULL. */

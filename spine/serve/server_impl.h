@@ -86,11 +86,14 @@ struct tf_server {
 	atomic_bool reload;
 	atomic_bool draining;
 	tf_dur drain_until;
-	bool dispatched; /* a handler ran after this round's `after` */
+	struct tf_buf lines; /* of the log, for requests that ended in this round */
+	bool dispatched;     /* a handler ran after this round's `after` */
 
 	pthread_mutex_t lock;
 	pthread_cond_t room; /* an answer was sent, a client went away */
 	pthread_cond_t work;
+	bool runs;
+	pthread_t loop; /* the thread that runs it */
 	struct tf_conn *touched;
 	struct tf_conn *queue, *queue_last;
 	uint32_t queue_count;

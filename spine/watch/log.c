@@ -88,16 +88,36 @@ tf_watch_log(struct tf_watch *w, enum tf_log_level level, const char *event, con
 	struct tf_buf line;
 	if (level < w->least)
 		return;
-	tf_buf_init(&line, LINE_MAX_BYTES);
-	put_line(&line, w, level, event, trace, fields, count);
-	if (line.err) {
-		atomic_fetch_add_explicit(&w->dropped, 1, memory_order_relaxed);
-	} else {
-		pthread_mutex_lock(&w->lock);
-		w->sink(w->ctx, tf_buf_view(&line));
-		pthread_mutex_unlock(&w->lock);
-	}
+	tf_buf_init(&line, 0);
+	tf_watch_put(w, &line, level, event, trace, fields, count);
+	tf_watch_pass(w, &line);
 	tf_buf_release(&line);
+}
+
+void
+tf_watch_put(struct tf_watch *w, struct tf_buf *lines, enum tf_log_level level, const char *event,
+	     const struct tf_trace *trace, const struct tf_kv *fields, size_t count)
+{
+	size_t before = lines->n;
+	if (level < w->least)
+		return;
+	put_line(lines, w, level, event, trace, fields, count);
+	if (!lines->err && lines->n - before <= LINE_MAX_BYTES)
+		return;
+	atomic_fetch_add_explicit(&w->dropped, 1, memory_order_relaxed);
+	lines->n = before;
+	lines->err = TF_OK;
+}
+
+void
+tf_watch_pass(struct tf_watch *w, struct tf_buf *lines)
+{
+	if (!lines->n)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->sink(w->ctx, tf_buf_view(lines));
+	pthread_mutex_unlock(&w->lock);
+	tf_buf_reset(lines);
 }
 
 void

@@ -16,7 +16,7 @@
 
 enum tf_log_level { TF_LOG_DEBUG, TF_LOG_INFO, TF_LOG_WARN, TF_LOG_ERROR };
 
-/* line ends with '\n'. */
+/* One line, or what tf_watch_put kept: several. Each ends with '\n'. */
 typedef void tf_watch_sink(void *ctx, struct tf_str line);
 
 struct tf_watch {
@@ -82,6 +82,9 @@ tf_kv_bool(const char *key, bool v)
 #define TF_LOG(w, level, event, trace, ...)                                                                            \
 	tf_watch_log(w, level, event, trace, (const struct tf_kv[]){{0}, ##__VA_ARGS__} + 1,                           \
 		     sizeof((const struct tf_kv[]){{0}, ##__VA_ARGS__}) / sizeof(struct tf_kv) - 1)
+#define TF_LOG_PUT(w, lines, level, event, trace, ...)                                                                 \
+	tf_watch_put(w, lines, level, event, trace, (const struct tf_kv[]){{0}, ##__VA_ARGS__} + 1,                    \
+		     sizeof((const struct tf_kv[]){{0}, ##__VA_ARGS__}) / sizeof(struct tf_kv) - 1)
 
 /* service, sink and ctx must outlive it. Release when no thread logs any more. */
 void tf_watch_init(struct tf_watch *w, struct tf_os *os, const char *service, enum tf_log_level least,
@@ -90,6 +93,12 @@ void tf_watch_release(struct tf_watch *w);
 /* Does nothing below w->least. trace may be NULL. Event names: object.happened, lower case. */
 void tf_watch_log(struct tf_watch *w, enum tf_log_level level, const char *event, const struct tf_trace *trace,
 		  const struct tf_kv *fields, size_t count);
+/* The same for lines of which there are many: behind those in *lines, for tf_watch_pass to hand to the sink in one
+ * call. */
+void tf_watch_put(struct tf_watch *w, struct tf_buf *lines, enum tf_log_level level, const char *event,
+		  const struct tf_trace *trace, const struct tf_kv *fields, size_t count);
+/* Empties *lines. */
+void tf_watch_pass(struct tf_watch *w, struct tf_buf *lines);
 /* A failure, once, by whoever handles it: level error, event, with the fault's code and text. */
 void tf_watch_fault(struct tf_watch *w, const char *event, const struct tf_trace *trace, const struct tf_fault *f);
 /* "info" and so on; TF_INVALID for other words. */

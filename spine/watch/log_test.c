@@ -15,12 +15,15 @@ struct world {
 	struct tf_os *os;
 	struct tf_watch w;
 	struct tf_buf lines;
+	unsigned calls; /* of the sink */
 };
 
 static void
 keep(void *ctx, struct tf_str line)
 {
-	tf_buf_str(ctx, line);
+	struct world *w = ctx;
+	tf_buf_str(&w->lines, line);
+	w->calls++;
 }
 
 static int
@@ -29,7 +32,7 @@ setup(void **state)
 	struct world *w = tf_calloc(1, sizeof *w);
 	w->os = tf_sim_new(&(struct tf_sim_options){.seed = 1});
 	tf_buf_init(&w->lines, 0);
-	tf_watch_init(&w->w, w->os, "meter", TF_LOG_INFO, keep, &w->lines);
+	tf_watch_init(&w->w, w->os, "meter", TF_LOG_INFO, keep, w);
 	*state = w;
 	return 0;
 }
@@ -133,6 +136,33 @@ long_values_are_cut_and_too_long_lines_counted(void **state)
 }
 
 static void
+lines_put_together_reach_the_sink_at_once(void **state)
+{
+	struct world *w = *state;
+	static char big[100000];
+	struct tf_buf put;
+	tf_buf_init(&put, 0);
+	memset(big, 'x', sizeof big - 1);
+	struct tf_kv many[20];
+	for (int i = 0; i < 20; i++)
+		many[i] = TF_KV("v", big);
+	TF_LOG_PUT(&w->w, &put, TF_LOG_INFO, "a.first", NULL, TF_KV("n", 1));
+	TF_LOG_PUT(&w->w, &put, TF_LOG_DEBUG, "a.silent", NULL);
+	tf_watch_put(&w->w, &put, TF_LOG_INFO, "a.long", NULL, many, 20); /* counted; the others stay */
+	TF_LOG_PUT(&w->w, &put, TF_LOG_INFO, "a.last", NULL);
+	assert_int_equal(w->calls, 0);
+	tf_watch_pass(&w->w, &put);
+	tf_watch_pass(&w->w, &put); /* nothing is left */
+	assert_int_equal(w->calls, 1);
+	assert_int_equal(w->w.dropped, 1);
+	const char *first = strstr(text(w), "a.first"), *last = strstr(text(w), "a.last");
+	assert_true(first && last && first < last);
+	assert_null(strstr(text(w), "a.silent"));
+	assert_null(strstr(text(w), "a.long"));
+	tf_buf_release(&put);
+}
+
+static void
 levels_are_read_by_name(void **state)
 {
 	enum tf_log_level level = TF_LOG_DEBUG;
@@ -150,6 +180,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_fault_is_logged_with_code_and_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(any_bytes_make_a_line_that_can_be_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_values_are_cut_and_too_long_lines_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(lines_put_together_reach_the_sink_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(levels_are_read_by_name, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("watch log", tests, NULL, NULL);

@@ -76,8 +76,7 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 		return code;
 	struct tf_fault f = {0};
 	struct tf_watch watch;
-	bool quiet = tf_args_flag(&args, "quiet");
-	tf_watch_init(&watch, cli->os, "insure", TF_LOG_INFO, tf_listen_sink, &quiet);
+	tf_watch_init(&watch, cli->os, "insure", TF_LOG_INFO, tf_listen_sink, NULL);
 	struct insure_api a = {.os = cli->os, .watch = &watch};
 	struct tf_otlp *otlp = NULL;
 	enum tf_err e = tf_listen_otlp(cli->os, &args, "insure", TF_VERSION, &watch, &otlp, &f);
