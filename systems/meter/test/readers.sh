@@ -3,6 +3,7 @@
 set -u
 cd "$(dirname "$0")/../../.."
 program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
+library=$PWD/.deps/duckdb/libduckdb.so
 dir=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server"; chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
@@ -24,15 +25,19 @@ count='SELECT count(*) AS n, sum(value) AS wh FROM readings'
 want=$("$program" sql --data data "$count")
 bill=$("$program" bill --data data --period 2025-03 --json | sed 's/"run":.*//')
 
-chmod -R a+rX,a-w data
 chmod a+rx .
-promise "sql reads where nothing may be written" same "$(reader sql --data data "$count")" "$want"
-promise "a bill too" same "$(reader bill --data data --period 2025-03 --json | sed 's/"run":.*//')" "$bill"
-promise "verify too" reader verify --data data
-promise "and nothing was written" test -z "$(find data -newer in -name 'meter.db-*')"
-reader load --data data in/* >/dev/null 2>&1
-promise "load is refused there" same $? 1
-chmod -R u+w data
+if [ "$(id -u)" = 0 ] && ! setpriv --reuid=65534 --regid=65534 --clear-groups sh -c 'test -x "$0" && test -r "$1"' "$program" "$library"; then
+	echo "skip - who may only read (another user does not reach the program where it lies)"
+else
+	chmod -R a+rX,a-w data
+	promise "sql reads where nothing may be written" same "$(reader sql --data data "$count")" "$want"
+	promise "a bill too" same "$(reader bill --data data --period 2025-03 --json | sed 's/"run":.*//')" "$bill"
+	promise "verify too" reader verify --data data
+	promise "and nothing was written" test -z "$(find data -newer in -name 'meter.db-*')"
+	reader load --data data in/* >/dev/null 2>&1
+	promise "load is refused there" same $? 1
+	chmod -R u+w data
+fi
 
 "$program" serve --data data --listen 127.0.0.1:0 2>log >/dev/null &
 server=$!
