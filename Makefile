@@ -4,7 +4,7 @@ DESTDIR ?=
 FILES ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-long mutants bench fuzz format install clean help deps duckdb
+.PHONY: all demo check check-long mutants bench bench-gateway fuzz format install clean help deps duckdb
 
 all: duckdb ## build: leaves build/tenfold and build/tenfold-meter
 	@tools/build.sh build
@@ -31,6 +31,10 @@ bench: all ## measured figures, each beside a peer or a limit of the same run
 	@tools/deps.sh check
 	@tools/bench.sh
 
+bench-gateway: all ## the gateway alone: mutual TLS, tokens, 10 million policies, beside nginx
+	@tools/deps.sh check
+	@tools/bench.sh gateway
+
 fuzz: ## one minute on each fuzz target (SECONDS_EACH=60)
 	@tools/deps.sh check
 	@tools/fuzz.sh $(or $(SECONDS_EACH),60)
@@ -47,7 +51,7 @@ clean: ## build directories of this Makefile
 	@rm -rf build build-check
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 deps:
 	@tools/deps.sh build
