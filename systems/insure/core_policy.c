@@ -216,6 +216,8 @@ insure_decide_cancel(const struct insure_state *s, const struct insure_cancel *c
 	if (c->policy >= tf_pages_count(s->pages))
 		return INSURE_POLICY_UNKNOWN;
 	const struct insure_policy *p = tf_pages_at(s->pages, c->policy);
+	if (p->partner != c->partner)
+		return INSURE_POLICY_UNKNOWN; /* to this partner: there is none of its own with that number */
 	if (c->date < tf_zone_date(s->zone, now))
 		return INSURE_CANCEL_IN_THE_PAST;
 	if (p->cancelled)

@@ -61,8 +61,9 @@ struct insure_purchase {
 };
 
 struct insure_cancel {
-	uint64_t policy; /* slot */
-	int32_t date;    /* first day without cover */
+	uint64_t policy;  /* slot */
+	int32_t date;     /* first day without cover */
+	uint64_t partner; /* who asks: only the seller's is done */
 };
 
 enum insure_event_type { INSURE_PURCHASED = 1, INSURE_CANCEL = 2 };

@@ -192,12 +192,15 @@ a_policy_is_cancelled_once_and_not_backwards(void **unused)
 	struct insure_event e;
 	assert_int_equal(decide(&c, &e), INSURE_ACCEPTED);
 	assert_int_equal(insure_apply(&state, &e, 1, NULL), TF_OK);
-	struct insure_cancel k = {e.policy, date("2026-11-25")};
+	struct insure_cancel k = {e.policy, date("2026-11-25"), c.partner};
 	tf_time now = noon("2026-11-26");
 	assert_int_equal(insure_decide_cancel(&state, &k, now, &e), INSURE_CANCEL_IN_THE_PAST);
 	k.date = date("2046-12-01");
 	assert_int_equal(insure_decide_cancel(&state, &k, now, &e), INSURE_NOT_IN_FORCE);
 	k.date = date("2027-01-01");
+	k.partner = c.partner + 1; /* not who sold it */
+	assert_int_equal(insure_decide_cancel(&state, &k, now, &e), INSURE_POLICY_UNKNOWN);
+	k.partner = c.partner;
 	assert_int_equal(insure_decide_cancel(&state, &k, now, &e), INSURE_ACCEPTED);
 	assert_int_equal(insure_apply(&state, &e, 2, NULL), TF_OK);
 	assert_int_equal(insure_decide_cancel(&state, &k, now, &e), INSURE_CANCELLED_ALREADY);

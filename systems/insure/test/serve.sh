@@ -91,6 +91,10 @@ story_keys() {
 	ask "$api/policies/$number/cancellation" -H 'X-Partner: exchange' -H 'Content-Type: application/json' -H 'Idempotency-Key: one' \
 		--data-binary "{\"date\":\"$today\"}"
 	promise "the same key on another route is another one" eval 'is 200 && [ "$(jq -r .status "$work/out")" = cancelled ]'
+	buy two "$(body)"
+	ask "$api/policies/$(jq -r .number "$work/out")/cancellation" -H 'X-Partner: other' -H 'Content-Type: application/json' -H 'Idempotency-Key: two' \
+		--data-binary "{\"date\":\"$today\"}"
+	promise "another partner's policy is not cancelled: 404" is 404 POLICY_UNKNOWN
 	ask "$api/policies" -H 'X-Partner: other' -H 'Content-Type: application/json' -H 'Idempotency-Key: one' --data-binary "$(body '.term_years = 21')"
 	promise "and another partner's" is 201
 	stop KILL
@@ -99,14 +103,14 @@ story_keys() {
 	promise "after kill -9 the same key, the same bytes" same one
 	buy one "$(body '.term_years = 21')"
 	promise "and 422 for another body" is 422 IDEMPOTENCY_KEY_REUSED
-	promise "nothing was sold twice" [ "$(policies)" = 2 ]
+	promise "nothing was sold twice" [ "$(policies)" = 3 ]
 	stop
 	promise "SIGTERM: exit 0" [ $code = 0 ]
 	serve keys
 	buy one "$(body)"
 	promise "after SIGTERM the same bytes" same one
 	stop
-	promise "verify finds nothing" verified 2
+	promise "verify finds nothing" verified 3
 }
 
 # 64 identical requests at once: one effect; each gets the stored bytes or 409.
