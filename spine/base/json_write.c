@@ -91,6 +91,10 @@ put_quoted(struct tf_buf *b, struct tf_str s)
 	size_t from = 0, i = 0;
 	while (i < s.n) {
 		unsigned char c = (unsigned char)s.p[i];
+		if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') { /* nearly all */
+			i++;
+			continue;
+		}
 		size_t n = tf_utf8_take(tf_str_n(s.p + i, s.n - i));
 		if (n && c >= 0x20 && c != '"' && c != '\\') {
 			i += n;

@@ -6,6 +6,7 @@
 #include "server_impl.h"
 
 #define PROBLEM_TYPE "application/problem+json"
+#define HEAD_ROOM    ((size_t)512) /* for a head without its own headers: it grows once, not by and by */
 #define LINES_KEPT   ((size_t)64 << 10)
 
 const struct tf_http_request *
@@ -117,6 +118,7 @@ put_head(struct tf_exchange *x, int status, const char *type, uint64_t length)
 	x->status = status;
 	x->bodyless |= status == 204 || status == 304;
 	x->chunked = length == TF_HTTP_BODY_NONE;
+	(void)tf_buf_room(&x->out, HEAD_ROOM + x->extra.n + (x->chunked || x->bodyless ? 0 : (size_t)length));
 	tf_http_put_head(&x->out, status, length, x->conn->close || s->draining, tf_os_now(s->os));
 	if (type)
 		tf_http_put_header(&x->out, "Content-Type", tf_str(type));

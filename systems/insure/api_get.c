@@ -4,6 +4,8 @@
 #include "api.h"
 #include "view_policy.h"
 
+#define VIEW_ROOM 1024
+
 /* If-None-Match: a list of tags, or '*'; W/ does not matter here (RFC 9110, 13.1.2). */
 static bool
 matches(struct tf_str list, const char *etag)
@@ -45,6 +47,7 @@ reply_policy(struct insure_api *a, struct tf_exchange *x, uint64_t policy)
 	}
 	struct tf_buf b;
 	tf_buf_init(&b, 0);
+	(void)tf_buf_room(&b, VIEW_ROOM); /* it grows once, not by and by */
 	insure_view_policy(&b, policy, p, today);
 	if (b.err)
 		tf_reply_fault(x, &(struct tf_fault){TF_NO_MEMORY, "out of memory"}, NULL);
