@@ -5,6 +5,9 @@
 #define TREE_BYTES (1u << 20)
 #define DEPTH      16
 
+/* When the issuer could not be asked: who waits is asked for again at once, and would be as fast as it can fail. */
+#define AGAIN_AFTER (TF_SEC / 4)
+
 static bool
 is_active(const struct tf_json *answer)
 {
@@ -89,6 +92,7 @@ oauth_ask_one(struct tf_oauth *o, tf_time now, struct tf_fault *f)
 	pthread_mutex_lock(&o->lock);
 	o->asked_at = (o->asked_at + 1) % OAUTH_ASKED_MAX;
 	o->asked_count--;
+	o->ask_at = e ? now + AGAIN_AFTER : 0;
 	if (t)
 		oauth_cache_put(o, t);
 	pthread_mutex_unlock(&o->lock);

@@ -39,6 +39,7 @@ struct tf_oauth {
 	size_t sets, tokens;
 	struct oauth_asked *asked; /* a ring */
 	unsigned asked_at, asked_count;
+	tf_time ask_at; /* not before; 0: at once */
 	uint64_t changes;
 	bool stop;
 	/* The thread. */

@@ -498,6 +498,24 @@ introspection_that_fails_lets_nobody_in(void **state)
 	assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
 }
 
+/* Requests that wait are asked for again after each failure: without a pause that would be as fast as it can fail. */
+static void
+an_issuer_that_cannot_be_asked_is_left_alone_for_a_moment(void **state)
+{
+	struct kit *k = *state;
+	introspect(k);
+	bring(k, CLAIMS, pem_ec, "ec-1");
+	k->issuer.error = TF_IO;
+	assert_int_equal(ask(k, THUMB_A, NULL, NULL, NOW), TF_BUSY);
+	assert_int_equal(work(k, NOW), TF_IO);
+	unsigned asked = k->issuer.asked;
+	assert_int_equal(ask(k, THUMB_A, NULL, NULL, NOW), TF_BUSY);
+	OK(work(k, NOW)); /* not yet */
+	assert_int_equal(k->issuer.asked, asked);
+	assert_int_equal(work(k, NOW + TF_SEC / 4), TF_IO);
+	assert_int_equal(k->issuer.asked, asked + 1);
+}
+
 static void
 questions_waiting_are_bounded(void **state)
 {
@@ -701,6 +719,7 @@ main(void)
 		T(introspection_binds_too),
 		T(answers_of_introspection_that_let_nobody_in),
 		T(introspection_that_fails_lets_nobody_in),
+		T(an_issuer_that_cannot_be_asked_is_left_alone_for_a_moment),
 		T(questions_waiting_are_bounded),
 		T(options_that_make_no_sense_are_refused),
 		T(the_thread_fetches_by_itself),

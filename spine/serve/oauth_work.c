@@ -155,7 +155,7 @@ static tf_time
 due(const struct tf_oauth *o)
 {
 	if (o->o.introspect_url)
-		return o->asked_count ? 0 : TF_TIME_MAX;
+		return o->asked_count ? o->ask_at : TF_TIME_MAX;
 	if (!o->fetch_at)
 		return 0;
 	bool failing = !o->keys || o->keys_at != o->fetch_at;
