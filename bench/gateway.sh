@@ -10,7 +10,7 @@
 set -euo pipefail
 bin=$(realpath "$(dirname "$TENFOLD")")
 load=$TENFOLD_BUILD/bench/gateway_load
-policies=${POLICIES:-10000000} clients=${CLIENTS:-1000} each=${SECONDS_EACH:-5} rounds=${ROUNDS:-3} rates=${RATES:-20000 40000} idle=${IDLE:-10000}
+policies=${POLICIES:-10000000} clients=${CLIENTS:-1000} each=${SECONDS_EACH:-4} rounds=${ROUNDS:-3} rates=${RATES:-20000} idle=${IDLE:-10000}
 ninja -C "$TENFOLD_BUILD" bench/gateway_load bench/gateway_pki >/dev/null
 ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -Hn)"
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
@@ -121,10 +121,14 @@ for batch in 1 64 256; do "$load" sync "$work/sync" bytes=900 batch=$batch secon
 buy() { # LABEL RATE CONNECTIONS NEW
 	client post "$at" label="$1" rate="$2" connections="$3" new="$4" seconds="$each" date="$date" pid=$server
 }
-buy "idempotent purchase, peak" 0 256 10
-for rate in $rates; do buy "idempotent purchase" "$rate" 512 10; done
-buy "idempotent purchase, connections kept, peak" 0 256 0
-for rate in $rates; do buy "idempotent purchase, connections kept" "$rate" 512 0; done
+purchases() { # LABEL NEW: the peak, 80 % of it, and the rates
+	local peak rate
+	buy "$1, peak" 0 256 "$2"
+	peak=$(jq -s --arg b "$1, peak" '[.[] | select(.bench == $b).answered_per_s] | max' "$work/lines")
+	for rate in $((peak * 8 / 10)) $rates; do buy "$1" "$rate" 512 "$2"; done
+}
+purchases "idempotent purchase" 10
+purchases "idempotent purchase, connections kept" 0
 curl -s --cacert "$work/id/ca.pem" --cert "$work/clients/0000.pem" "https://localhost:${at#*:}/metrics" | awk '$1 == "tenfold_insure_keys" { keys = $2 } $1 == "tenfold_insure_commits_total" { commits = $2 }
 	$1 == "tenfold_insure_sync_seconds_sum" { sync = $2 } END { printf "{\"bench\":\"group commits\",\"keys\":%d,\"commits\":%d,\"keys_per_commit\":%.1f,\"ms_per_commit\":%.2f}\n", keys, commits, keys / commits, 1000 * sync / commits }'
 stop $server
