@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 
+#define PATH_KEPT 512 /* bytes of a path in a record */
+
 struct waiting {
 	struct tf_exchange *x;
 	tf_dur until;
@@ -20,9 +22,11 @@ struct tf_guard {
 	struct tf_oauth_curl curl;
 	bool certificates, header, require_correlation;
 	struct tf_limits limits;
-	struct tf_audit *audit; /* NULL: none is kept */
-	bool recorded;          /* and not yet synced */
-	uint64_t changes;       /* of oauth, as last seen */
+	struct tf_limits refusals; /* to be recorded, of each certificate; those without one together */
+	uint64_t unrecorded;       /* since the last that was */
+	struct tf_audit *audit;    /* NULL: none is kept */
+	bool recorded;             /* and not yet synced */
+	uint64_t changes;          /* of oauth, as last seen */
 	struct waiting waiting[TF_GUARD_WAITING];
 	uint32_t waiting_count;
 };
@@ -70,7 +74,10 @@ tf_guard_new(struct tf_os *os, const struct tf_args *args, struct tf_watch *watc
 	     struct tf_fault *f)
 {
 	struct tf_guard *g = tf_calloc(1, sizeof *g);
-	if (!g || tf_limits_init(&g->limits, tf_args_int(args, "rate"), tf_args_int(args, "burst"))) {
+	if (!g || tf_limits_init(&g->limits, tf_args_int(args, "rate"), tf_args_int(args, "burst")) ||
+	    tf_limits_init(&g->refusals, TF_GUARD_REFUSALS, TF_GUARD_REFUSALS)) {
+		if (g)
+			tf_limits_release(&g->limits);
 		tf_free(g);
 		return tf_fault(f, TF_NO_MEMORY, "no memory for the gate");
 	}
@@ -111,6 +118,7 @@ tf_guard_free(struct tf_guard **guard)
 	tf_oauth_free(&g->oauth);
 	tf_audit_close(&g->audit);
 	tf_limits_release(&g->limits);
+	tf_limits_release(&g->refusals);
 	tf_free(g);
 	*guard = NULL;
 }
@@ -129,7 +137,7 @@ describe(struct tf_json_out *w, struct tf_exchange *x, const struct tf_caller *w
 		tf_json_set_cstr(w, "certificate", who->certificate);
 	tf_json_set_cstr(w, "peer", tf_exchange_peer(x)->host);
 	tf_json_set_str(w, "method", q->method);
-	tf_json_set_str(w, "path", q->path);
+	tf_json_set_str(w, "path", tf_str_n(q->path.p, q->path.n < PATH_KEPT ? q->path.n : PATH_KEPT));
 	tf_json_set_str(w, "correlation", tf_trace_correlation(tf_exchange_trace(x)));
 	tf_json_set_cstr(w, "trace", tf_trace_format(tf_exchange_trace(x), trace));
 }
@@ -168,8 +176,14 @@ record_refusal(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller
 {
 	struct tf_buf b;
 	struct tf_fault f = {0};
+	struct tf_allowance allowance;
 	if (!g->audit)
 		return;
+	if (tf_limits_take(&g->refusals, tf_str(who->certificate), tf_os_ticks(g->os), &allowance, &f) ||
+	    !allowance.allowed) {
+		g->unrecorded++;
+		return;
+	}
 	tf_buf_init(&b, TF_AUDIT_TEXT);
 	struct tf_json_out w = tf_json_out(&b);
 	tf_json_begin_object(&w);
@@ -177,9 +191,13 @@ record_refusal(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller
 	describe(&w, x, who);
 	tf_json_set_i64(&w, "status", status);
 	tf_json_set_cstr(&w, "why", why);
+	if (g->unrecorded)
+		tf_json_set_u64(&w, "unrecorded_before", g->unrecorded);
 	tf_json_end_object(&w);
 	tf_json_finish(&w);
-	if (keep(g, &b, &f))
+	if (!keep(g, &b, &f))
+		g->unrecorded = 0;
+	else
 		tf_watch_fault(g->watch, "audit.failed", tf_exchange_trace(x), &f);
 }
 

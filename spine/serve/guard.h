@@ -18,7 +18,10 @@
 
 #define TF_GUARD_WAIT    (5 * TF_SEC)
 #define TF_GUARD_WAITING 1024
-#define TF_GUARD_PARTNER 64 /* bytes of a name: letters, digits and "._-" */
+/* Refusals a second that are recorded, of each certificate and of all who have none: each costs a sync of the disk. The
+ * next that is says how many were not. */
+#define TF_GUARD_REFUSALS 50
+#define TF_GUARD_PARTNER  64 /* bytes of a name: letters, digits and "._-" */
 
 /* Rows for a command's table, beside TF_LISTEN_PARAMS. */
 #define TF_GUARD_PARAMS                                                                                                \

@@ -182,6 +182,11 @@ promise "and a new one" same "$status" 000
 await insure.log tls.refused
 promise "the log says why" grep -q '"event":"tls.refused".*revoked' insure.log
 
+# Who is refused cannot fill the record: at most 50 a second are kept, and the next tells of the others.
+with alpha -o /dev/null "$api/policies/x[1-400]"
+nap 0.1
+with alpha "$policy"
+
 # The record.
 buy alpha "$token" order-2
 promise "it still sells" is 201
@@ -192,6 +197,9 @@ promise "the audit log is unaltered" "$bin/tenfold-audit" verify --data audit
 promise "it knows who bought" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.what == "decided" and .entry.key == "order-2").entry.partner')" = P-ALPHA
 promise "each decision once" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.what == "decided").entry.key' | sort | uniq -c | awk '{ print $1 $2 }' | paste -sd ' ')" = "1many 1order-1 1order-2"
 promise "and who was refused, with whose certificate" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.what == "refused" and .entry.status == 401).entry.certificate' | sort -u | wc -l)" -ge 2
+"$bin/tenfold-audit" show --data audit | jq -c 'select(.entry.path | test("/x[0-9]+$")).entry' >flood
+promise "of many refusals not all are kept" test "$(wc -l <flood)" -ge 50 -a "$(wc -l <flood)" -lt 390
+promise "and the next says how many were not" test "$("$bin/tenfold-audit" show --data audit | jq -s 'map(.entry.unrecorded_before // 0) | add')" -ge 10
 head=$("$bin/tenfold-audit" head --data audit)
 cp -r audit cut
 segment=$(ls cut/0/*.log | head -n 1)
