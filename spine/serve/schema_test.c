@@ -69,7 +69,7 @@ begin(struct bench *b, const struct tf_schemas_options *o, const char *schema)
 static bool
 valid(struct bench *b, const char *instance)
 {
-	bool first, second;
+	bool first, second = false;
 	const struct tf_json *v = read_json(b, instance);
 	tf_buf_reset(&b->told);
 	if (tf_schema_check(b->schema, v, b->checker, NULL, NULL, &first, &b->fault) ||

@@ -43,7 +43,7 @@ for name in alpha beta gamma; do id cert issue --dir id --name $name >/dev/null;
 id client add --dir id --id alpha --partner P-ALPHA --scope policy:read --scope policy:buy --cert id/certs/alpha.pem >/dev/null
 id client add --dir id --id beta --partner P-BETA --scope policy:read --cert id/certs/beta.pem >/dev/null
 id client add --dir id --id gamma --partner P-GAMMA --scope policy:read --cert id/certs/gamma.pem >/dev/null
-id serve --dir id --listen 127.0.0.1:0 2>id.log &
+"$bin/tenfold-identity" serve --dir id --listen 127.0.0.1:0 2>id.log &
 jobs+=($!)
 await id.log serve.ready
 issuer=https://localhost:9443
