@@ -35,9 +35,10 @@ ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *
 		memcpy(name, t->keys[0].name, sizeof t->keys[0].name);
 		return key_use(&t->keys[0], iv, cipher, mac, 1) ? 1 : -1;
 	}
+	bool once = SSL_version(ssl) >= TLS1_3_VERSION; /* its clients use a ticket once: they get another */
 	for (int i = 0; i < 2; i++)
 		if (CRYPTO_memcmp(name, t->keys[i].name, sizeof t->keys[i].name) == 0)
-			return key_use(&t->keys[i], iv, cipher, mac, 0) ? 1 + i : -1;
+			return key_use(&t->keys[i], iv, cipher, mac, 0) ? 1 + (i || once) : -1;
 	return 0;
 }
 
