@@ -159,13 +159,13 @@ insure_api_after(void *ctx)
 	struct tf_fault f = {0};
 	if (!a->broken.code && commit(a, &f))
 		insure_api_break(a, &f);
+	tf_dur soon = a->parked_count ? TF_SEC / 100 : TICK;
+	tf_guard_after(a->guard, &soon); /* also when broken: who waits for keys is answered */
 	if (a->broken.code) {
 		insure_api_fail(a, &a->broken);
-		return -1;
+		return soon;
 	}
 	insure_api_let_go(a);
-	tf_dur soon = a->parked_count ? TF_SEC / 100 : TICK;
-	tf_guard_after(a->guard, &soon);
 	return soon;
 }
 

@@ -24,6 +24,8 @@ run_server(struct insure_api *a, const struct tf_args *args, const char *host, s
 	enum tf_err e = tf_listen_run(a->server, host, tf_args_cstr(args, "data"), a->watch, f);
 	if (!e && a->broken.code)
 		e = tf_fault(f, a->broken.code, "%s", a->broken.text);
+	if (!e)
+		e = tf_guard_sync(a->guard, f);
 	return e ? e : tf_flow_drain(a->store->flow, f);
 }
 
