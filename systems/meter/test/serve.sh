@@ -500,7 +500,8 @@ story_full() {
 	serve full --tier-every 0
 	stop
 	trap '' XFSZ
-	(ulimit -f 160 && exec "$program" serve --data "$work/full" --listen 127.0.0.1:0 --publish-every 50 --quiet) 2>"$work/log" >&2 &
+	# No publishing beside it: it is the log that is full, and the next post that is told so.
+	(ulimit -f 3000 && exec "$program" serve --data "$work/full" --listen 127.0.0.1:0 --publish-every 3600000 --quiet) 2>"$work/log" >&2 &
 	pid=$!
 	trap - XFSZ
 	until_ok 30 ready
@@ -508,7 +509,7 @@ story_full() {
 	local k=1 status=202
 	while [ "$status" = 202 ] && [ $k -lt 3000 ]; do
 		hour $k >"$work/body"
-		head -c 60000 /dev/urandom | base64 -w 0 | sed 's/^/2025-03-01T00:00Z,/' >>"$work/body"
+		head -c 300000 /dev/urandom | base64 -w 0 | sed 's/^/2025-03-01T00:00Z,/' >>"$work/body"
 		post "$work/body"
 		[ "$status" != 202 ] || echo $k >>"$work/acknowledged"
 		k=$((k + 1))
