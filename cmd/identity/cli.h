@@ -15,6 +15,10 @@
 /* May a name be a file's? Letters, digits, "._-", at most 64, no dot in front. */
 bool identity_name_ok(struct tf_str name);
 
+/* A verb that lists: each element of the directory's file (state.h) by put, a line each. */
+int identity_cli_list(struct tf_os *os, const struct tf_command *self, int argc, char **argv, const char *file,
+		      void (*put)(struct tf_json_out *w, const struct tf_json *v));
+
 /* The verbs. Two words where a noun has several. */
 extern const struct tf_command identity_cmd_init, identity_cmd_cert_issue, identity_cmd_cert_revoke,
 	identity_cmd_cert_list, identity_cmd_client_add, identity_cmd_client_remove, identity_cmd_client_list,

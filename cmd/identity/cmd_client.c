@@ -187,38 +187,25 @@ const struct tf_command identity_cmd_client_remove = {.name = "client remove",
 
 static const struct tf_param list_params[] = {IDENTITY_PARAM_DIR, {0}};
 
+static void
+put_client(struct tf_json_out *w, const struct tf_json *v)
+{
+	struct identity_client c = identity_client_of(v);
+	tf_json_begin_object(w);
+	tf_json_set_str(w, "id", c.id);
+	tf_json_set_str(w, "method", c.method);
+	tf_json_set_str(w, "scopes", c.scopes);
+	tf_json_set_str(w, "roles", c.roles);
+	tf_json_set_str(w, "partner", c.partner);
+	tf_json_set_str(w, "subject", c.subject);
+	tf_json_set_str(w, "certificate", c.certificate);
+	tf_json_end_object(w);
+}
+
 static int
 run_list(void *os, const struct tf_command *self, int argc, char **argv)
 {
-	struct tf_args a;
-	struct tf_fault f = {0};
-	struct identity id;
-	const struct tf_json *v = NULL;
-	struct tf_buf b;
-	int code;
-	if (!tf_program_args(self, argc, argv, &a, &code))
-		return code;
-	if (identity_open(os, tf_args_cstr(&a, "dir"), false, &id, &f))
-		return tf_program_fail(&f);
-	tf_buf_init(&b, 0);
-	enum tf_err e = identity_list(&id, "clients.json", &v, &f);
-	for (; !e && v; v = v->next) {
-		struct identity_client c = identity_client_of(v);
-		struct tf_json_out w = tf_json_out(&b);
-		tf_json_begin_object(&w);
-		tf_json_set_str(&w, "id", c.id);
-		tf_json_set_str(&w, "method", c.method);
-		tf_json_set_str(&w, "scopes", c.scopes);
-		tf_json_set_str(&w, "roles", c.roles);
-		tf_json_set_str(&w, "partner", c.partner);
-		tf_json_set_str(&w, "subject", c.subject);
-		tf_json_set_str(&w, "certificate", c.certificate);
-		tf_json_end_object(&w);
-		tf_json_finish(&w);
-	}
-	tf_program_print(&b);
-	identity_close(&id);
-	return e ? tf_program_fail(&f) : tf_program_finish(0);
+	return identity_cli_list(os, self, argc, argv, "clients.json", put_client);
 }
 
 const struct tf_command identity_cmd_client_list = {

@@ -45,26 +45,7 @@ static const struct tf_param list_params[] = {IDENTITY_PARAM_DIR, {0}};
 static int
 run_list(void *os, const struct tf_command *self, int argc, char **argv)
 {
-	struct tf_args a;
-	struct tf_fault f = {0};
-	struct identity id;
-	const struct tf_json *v = NULL;
-	struct tf_buf b;
-	int code;
-	if (!tf_program_args(self, argc, argv, &a, &code))
-		return code;
-	if (identity_open(os, tf_args_cstr(&a, "dir"), false, &id, &f))
-		return tf_program_fail(&f);
-	tf_buf_init(&b, 0);
-	enum tf_err e = identity_list(&id, "keys.json", &v, &f);
-	for (; !e && v; v = v->next) {
-		struct tf_json_out w = tf_json_out(&b);
-		tf_json_put_node(&w, v);
-		tf_json_finish(&w);
-	}
-	tf_program_print(&b);
-	identity_close(&id);
-	return e ? tf_program_fail(&f) : tf_program_finish(0);
+	return identity_cli_list(os, self, argc, argv, "keys.json", tf_json_put_node);
 }
 
 const struct tf_command identity_cmd_keys_list = {

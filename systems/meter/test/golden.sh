@@ -22,8 +22,7 @@ for golden in systems/meter/test/golden/*/; do
 	name=$(basename "$golden")
 	mkdir -p "$dir/$name"
 	cp -r "$golden/log" "$dir/$name/log"
-	"$program" verify --data "$dir/$name" >/dev/null 2>&1 # a directory without a catalog is none: the log makes it
-	"$program" load --data "$dir/$name" /dev/null >/dev/null 2>&1
+	"$program" load --data "$dir/$name" /dev/null >/dev/null 2>&1 # refused; but the writer has made the catalog from the log
 	tell "$dir/$name" >"$dir/$name.told" 2>&1
 	[ "${1:-}" != --write ] || [ "${2:-}" != "$name" ] || cp "$dir/$name.told" "$golden/expected"
 	if cmp -s "$dir/$name.told" "$golden/expected"; then
