@@ -1,51 +1,13 @@
 /* One POST by libcurl; see client.h. */
 #include "serve/client.h"
 
-#include <curl/curl.h>
-#include <dlfcn.h>
-#include <pthread.h>
 #include <time.h>
 
 #include "base/buf.h"
 #include "client_span.h"
+#include "serve/curl_load.h"
 
 #define SLICE (50 * 1000) /* of a wait, between looks at stop */
-
-/* The functions of libcurl.so.4, whose interface has been stable since 2006. */
-#define CURL_FUNCTIONS(X)                                                                                              \
-	X(global_init)                                                                                                 \
-	X(easy_init) X(easy_setopt) X(easy_perform) X(easy_getinfo) X(easy_strerror) X(easy_cleanup)
-
-static struct {
-#define X(name) __typeof__(curl_##name) *name;
-	CURL_FUNCTIONS(X)
-#undef X
-	__typeof__(curl_slist_append) *slist_append;
-	__typeof__(curl_slist_free_all) *slist_free_all;
-	bool there;
-} curl;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static bool
-look_up(void *library, const char *name, void *out)
-{
-	void *p = dlsym(library, name);
-	memcpy(out, &p, sizeof p);
-	return p != NULL;
-}
-
-static void
-load(void)
-{
-	void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-	bool all = library != NULL;
-#define X(name) all = all && look_up(library, "curl_" #name, &curl.name);
-	CURL_FUNCTIONS(X)
-#undef X
-	all = all && look_up(library, "curl_slist_append", &curl.slist_append);
-	all = all && look_up(library, "curl_slist_free_all", &curl.slist_free_all);
-	curl.there = all && curl.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-}
 
 enum tf_err
 tf_client_check(struct tf_str url, struct tf_fault *f)
@@ -102,20 +64,20 @@ progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 static void
 configure(CURL *h, const struct tf_client_post *post, const struct tf_client_options *o, struct curl_slist *headers)
 {
-	curl.easy_setopt(h, CURLOPT_URL, post->url);
-	curl.easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl.easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	curl.easy_setopt(h, CURLOPT_POST, 1L);
-	curl.easy_setopt(h, CURLOPT_POSTFIELDS, post->body.p ? post->body.p : "");
-	curl.easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body.n);
-	curl.easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-	curl.easy_setopt(h, CURLOPT_USERAGENT, "tenfold");
-	curl.easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_timeout / 1000));
-	curl.easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)(o->timeout / 1000));
-	curl.easy_setopt(h, CURLOPT_WRITEFUNCTION, drop);
-	curl.easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
-	curl.easy_setopt(h, CURLOPT_XFERINFOFUNCTION, progress);
-	curl.easy_setopt(h, CURLOPT_XFERINFODATA, o);
+	tf_curl()->easy_setopt(h, CURLOPT_URL, post->url);
+	tf_curl()->easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
+	tf_curl()->easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	tf_curl()->easy_setopt(h, CURLOPT_POST, 1L);
+	tf_curl()->easy_setopt(h, CURLOPT_POSTFIELDS, post->body.p ? post->body.p : "");
+	tf_curl()->easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body.n);
+	tf_curl()->easy_setopt(h, CURLOPT_HTTPHEADER, headers);
+	tf_curl()->easy_setopt(h, CURLOPT_USERAGENT, "tenfold");
+	tf_curl()->easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_timeout / 1000));
+	tf_curl()->easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)(o->timeout / 1000));
+	tf_curl()->easy_setopt(h, CURLOPT_WRITEFUNCTION, drop);
+	tf_curl()->easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
+	tf_curl()->easy_setopt(h, CURLOPT_XFERINFOFUNCTION, progress);
+	tf_curl()->easy_setopt(h, CURLOPT_XFERINFODATA, o);
 }
 
 static struct curl_slist *
@@ -125,7 +87,7 @@ header(struct curl_slist *list, const char *name, const char *value)
 	tf_buf_init(&b, 0);
 	tf_buf_printf(&b, "%s: %s", name, value);
 	tf_buf_u8(&b, 0);
-	struct curl_slist *longer = b.err ? NULL : curl.slist_append(list, (const char *)b.p);
+	struct curl_slist *longer = b.err ? NULL : tf_curl()->slist_append(list, (const char *)b.p);
 	tf_buf_release(&b);
 	return longer ? longer : list;
 }
@@ -147,7 +109,7 @@ trace_headers(struct curl_slist *list, const struct tf_client_span *s)
 static void
 try_once(const struct tf_client_post *post, struct attempt *a)
 {
-	CURL *h = curl.easy_init();
+	CURL *h = tf_curl()->easy_init();
 	struct tf_client_span span;
 	a->result = CURLE_OUT_OF_MEMORY;
 	a->status = 0;
@@ -161,14 +123,14 @@ try_once(const struct tf_client_post *post, struct attempt *a)
 	tf_client_span_begin(a->os, &span, post, a->number);
 	headers = trace_headers(headers, &span);
 	configure(h, post, a->o, headers);
-	a->result = curl.easy_perform(h);
+	a->result = tf_curl()->easy_perform(h);
 	if (a->result == CURLE_OK) {
-		curl.easy_getinfo(h, CURLINFO_RESPONSE_CODE, &a->status);
-		curl.easy_getinfo(h, CURLINFO_RETRY_AFTER, &a->retry_after);
+		tf_curl()->easy_getinfo(h, CURLINFO_RESPONSE_CODE, &a->status);
+		tf_curl()->easy_getinfo(h, CURLINFO_RETRY_AFTER, &a->retry_after);
 	}
 	tf_client_span_end(&span, (int)a->status, a->result == CURLE_OPERATION_TIMEDOUT);
-	curl.slist_free_all(headers);
-	curl.easy_cleanup(h);
+	tf_curl()->slist_free_all(headers);
+	tf_curl()->easy_cleanup(h);
 }
 
 static void
@@ -211,7 +173,7 @@ tell(const struct attempt *a, unsigned tries, struct tf_fault *f)
 		return tf_fault(f, worth_another(a) ? TF_IO : TF_DENIED, "the answer to try %u was %ld", tries,
 				a->status);
 	return tf_fault(f, a->result == CURLE_OPERATION_TIMEDOUT ? TF_TIMEOUT : TF_IO, "no answer to try %u: %s", tries,
-			curl.easy_strerror(a->result));
+			tf_curl()->easy_strerror(a->result));
 }
 
 enum tf_err
@@ -227,8 +189,7 @@ tf_client_post(struct tf_os *os, const struct tf_client_post *post, const struct
 	struct attempt a = {.os = os, .o = &o};
 	*out = (struct tf_client_answer){0};
 	TF_TRY(tf_client_check(tf_str(post->url), f));
-	pthread_once(&once, load);
-	if (!curl.there)
+	if (!tf_curl())
 		return tf_fault(f, TF_UNSUPPORTED, "cannot post: there is no libcurl.so.4");
 	for (;;) {
 		a.number = out->tries;
