@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "serve/b64.h"
 
 #define PATH_KEPT 512 /* bytes of a path in a record */
 
@@ -257,7 +258,7 @@ static enum tf_guard_answer
 by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const struct tf_certificate *c,
 	 struct tf_caller *who)
 {
-	char thumbprint[TF_CERTIFICATE_X5T];
+	char thumbprint[TF_B64_CHARS(32) + 1];
 	struct tf_fault f = {0};
 	struct tf_oauth_refusal r = {0};
 	const struct tf_oauth_principal *p;
@@ -269,8 +270,10 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const str
 				   .scope = scope,
 				   .since = tf_os_now(g->os) - tf_exchange_age(x),
 				   .now = tf_os_now(g->os)};
-	if (c)
-		ask.thumbprint = tf_str(tf_certificate_x5t(c, thumbprint));
+	if (c) {
+		tf_b64_text(c->sha256, sizeof c->sha256, thumbprint);
+		ask.thumbprint = tf_str(thumbprint);
+	}
 	enum tf_err e = tf_oauth_check(g->oauth, &ask, &p, &r, &f);
 	if (e == TF_BUSY)
 		return wait_for_keys(g, x);

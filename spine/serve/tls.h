@@ -48,10 +48,6 @@ struct tf_certificate {
 	char serial[64];       /* hexadecimal */
 };
 
-#define TF_CERTIFICATE_X5T 44 /* with NUL */
-/* RFC 8705's x5t#S256: base64url of the hash, without padding. Returns out. */
-char *tf_certificate_x5t(const struct tf_certificate *c, char out[static TF_CERTIFICATE_X5T]);
-
 /* Options and the names in them must outlive it. TF_INVALID, TF_NOT_FOUND... name the file. */
 enum tf_err tf_tls_new(struct tf_os *os, const struct tf_tls_options *o, struct tf_tls **out,
 		       struct tf_fault *f) TF_MUST_USE;

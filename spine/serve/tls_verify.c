@@ -171,14 +171,3 @@ tf_tls_certificate_read(struct tf_str header, struct tf_certificate *out, struct
 	*out = c;
 	return TF_OK;
 }
-
-char *
-tf_certificate_x5t(const struct tf_certificate *c, char out[static TF_CERTIFICATE_X5T])
-{
-	unsigned char base64[48];
-	EVP_EncodeBlock(base64, c->sha256, sizeof c->sha256);
-	for (int i = 0; i < TF_CERTIFICATE_X5T - 1; i++)
-		out[i] = base64[i] == '+' ? '-' : base64[i] == '/' ? '_' : (char)base64[i];
-	out[TF_CERTIFICATE_X5T - 1] = 0;
-	return out;
-}
