@@ -19,9 +19,15 @@ struct tf_flow {
 	const struct tf_flow_ops *ops;
 	void *state, *ctx;
 	struct tf_flow_options o;
-	struct batch pending;    /* appended, not yet synced */
+	struct batch pending;    /* appended, no sync has begun for them */
+	struct batch syncing;    /* a sync has begun that covers them */
 	struct batch waiting;    /* synced and told, not yet published */
 	struct batch publishing; /* in the worker's hands */
+	struct tf_worker *syncer;
+	bool in_sync;
+	atomic_bool sync_done;
+	enum tf_err sync_err;
+	struct tf_fault sync_fault;
 	struct tf_worker *worker;
 	atomic_bool worker_done;
 	enum tf_err worker_err;
@@ -110,6 +116,61 @@ check(struct tf_flow *w, struct tf_fault *f)
 	return w->broken.code ? tf_fault(f, w->broken.code, "%s", w->broken.text) : TF_OK;
 }
 
+/* Beside the caller, or in its place where it is to wait. */
+static void
+sync_work(void *arg)
+{
+	struct tf_flow *w = arg;
+	w->sync_err = w->ops->before ? w->ops->before(w->ctx, &w->sync_fault) : TF_OK;
+	if (!w->sync_err)
+		w->sync_err = tf_log_sync(w->log, &w->sync_fault);
+	atomic_store(&w->sync_done, true);
+	if (w->ops->synced)
+		w->ops->synced(w->ctx);
+}
+
+static void
+sync_take(struct tf_flow *w)
+{
+	struct batch empty = w->syncing;
+	w->syncing = w->pending;
+	w->pending = empty;
+	w->in_sync = true;
+	w->sync_fault.text[0] = 0;
+	atomic_store(&w->sync_done, false);
+}
+
+/* Waits for the sync that has begun, and tells. */
+static enum tf_err
+sync_end(struct tf_flow *w, struct tf_fault *f)
+{
+	tf_worker_join(&w->syncer);
+	w->in_sync = false;
+	if (w->sync_err)
+		return fail(w, w->sync_err, &w->sync_fault, f);
+	for (size_t i = 0; i < w->syncing.count; i++)
+		if (w->syncing.tokens[i])
+			w->ops->tell(w->syncing.tokens[i], w->syncing.events[i].offset);
+	if (!batch_move(&w->waiting, &w->syncing))
+		return TF_OK;
+	struct tf_fault why = {TF_NO_MEMORY, "no memory for waiting events"};
+	return fail(w, TF_NO_MEMORY, &why, f);
+}
+
+/* Everything that was submitted becomes durable and is told. */
+static enum tf_err
+settle(struct tf_flow *w, struct tf_fault *f)
+{
+	while (w->in_sync || w->pending.count) {
+		if (!w->in_sync) {
+			sync_take(w);
+			sync_work(w);
+		}
+		TF_TRY(sync_end(w, f));
+	}
+	return TF_OK;
+}
+
 static void
 publish_work(void *arg)
 {
@@ -137,14 +198,13 @@ static enum tf_err
 publish_start(struct tf_flow *w, struct tf_fault *f)
 {
 	TF_TRY(publish_wait(w, f));
+	if (w->ops->prepare)
+		TF_TRY(settle(w, f)); /* the state must not be ahead of what is durable */
 	if (!w->waiting.count)
 		return TF_OK;
 	struct tf_fault why = {0};
 	enum tf_err e = TF_OK;
 	if (w->ops->prepare) {
-		/* A tick between submit and commit would see the state ahead of what is durable. */
-		if (w->pending.count)
-			return TF_OK;
 		e = w->ops->prepare(w->ctx, w->waiting.events[w->waiting.count - 1].offset + 1, &why);
 		if (e)
 			return fail(w, e, &why, f);
@@ -168,7 +228,7 @@ tf_flow_full(const struct tf_flow *w, uint64_t bytes)
 uint64_t
 tf_flow_waiting_bytes(const struct tf_flow *w)
 {
-	return w->pending.bytes + w->waiting.bytes + w->publishing.bytes;
+	return w->pending.bytes + w->syncing.bytes + w->waiting.bytes + w->publishing.bytes;
 }
 
 const struct tf_fault *
@@ -200,8 +260,6 @@ tf_flow_submit(struct tf_flow *w, void *command, void *token, uint64_t *out_offs
 {
 	TF_TRY(check(w, f));
 	struct tf_flow_event ev = {.time = tf_os_now(w->os)};
-	if (batch_reserve(&w->pending, 1))
-		return tf_fault(f, TF_NO_MEMORY, "no memory for an event");
 	TF_TRY(w->ops->decide(w->state, command, ev.time, &ev.type, &ev.bytes, f));
 	if (tf_flow_full(w, ev.bytes.n)) {
 		if (!w->o.wait)
@@ -210,32 +268,50 @@ tf_flow_submit(struct tf_flow *w, void *command, void *token, uint64_t *out_offs
 		TF_TRY(tf_flow_commit(w, f));
 		TF_TRY(publish_start(w, f));
 	}
+	if (batch_reserve(&w->pending, 1))
+		return tf_fault(f, TF_NO_MEMORY, "no memory for an event");
 	TF_TRY(append(w, &ev, token, f));
 	*out_offset = ev.offset;
 	return TF_OK;
+}
+
+/* Who does not want to wait is refused when the queue is full: it never waits for the worker. */
+static enum tf_err
+publish_due(struct tf_flow *w, struct tf_fault *f)
+{
+	if (w->waiting.bytes < w->o.publish_bytes)
+		return TF_OK;
+	return w->o.wait ? publish_start(w, f) : tf_flow_tick(w, f);
 }
 
 enum tf_err
 tf_flow_commit(struct tf_flow *w, struct tf_fault *f)
 {
 	TF_TRY(check(w, f));
-	if (!w->pending.count)
+	TF_TRY(settle(w, f));
+	return publish_due(w, f);
+}
+
+enum tf_err
+tf_flow_begin(struct tf_flow *w, bool even_if_none, struct tf_fault *f)
+{
+	TF_TRY(check(w, f));
+	if (w->in_sync || (!w->pending.count && !even_if_none))
 		return TF_OK;
-	struct tf_fault why = {0};
-	enum tf_err e = tf_log_sync(w->log, &why);
-	if (e)
-		return fail(w, e, &why, f);
-	for (size_t i = 0; i < w->pending.count; i++)
-		if (w->pending.tokens[i])
-			w->ops->tell(w->pending.tokens[i], w->pending.events[i].offset);
-	if (batch_move(&w->waiting, &w->pending)) {
-		tf_fault(&why, TF_NO_MEMORY, "no memory for waiting events");
-		return fail(w, TF_NO_MEMORY, &why, f);
-	}
-	if (w->waiting.bytes < w->o.publish_bytes)
+	sync_take(w);
+	if (tf_os_start(w->os, sync_work, w, &w->syncer, NULL))
+		sync_work(w); /* no thread is to be had */
+	return TF_OK;
+}
+
+enum tf_err
+tf_flow_end(struct tf_flow *w, struct tf_fault *f)
+{
+	TF_TRY(check(w, f));
+	if (!w->in_sync || !atomic_load(&w->sync_done))
 		return TF_OK;
-	/* Who does not want to wait is refused when the queue is full; a commit never waits for the worker. */
-	return w->o.wait ? publish_start(w, f) : tf_flow_tick(w, f);
+	TF_TRY(sync_end(w, f));
+	return publish_due(w, f);
 }
 
 enum tf_err
@@ -302,13 +378,21 @@ tf_flow_open(struct tf_os *os, struct tf_log *log, const struct tf_flow_ops *ops
 }
 
 void
+tf_flow_rest(struct tf_flow *w)
+{
+	tf_worker_join(&w->syncer);
+}
+
+void
 tf_flow_close(struct tf_flow **flow)
 {
 	struct tf_flow *w = *flow;
 	if (!w)
 		return;
+	tf_worker_join(&w->syncer);
 	tf_worker_join(&w->worker);
 	batch_release(&w->pending);
+	batch_release(&w->syncing);
 	batch_release(&w->waiting);
 	batch_release(&w->publishing);
 	tf_free(w);

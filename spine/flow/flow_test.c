@@ -20,6 +20,9 @@ struct adder {
 	uint64_t published; /* events given to publish since open */
 	uint8_t event[8];
 	enum tf_err publish_fails;
+	enum tf_err before_fails;
+	struct token *during; /* submitted while a sync runs */
+	unsigned syncs;       /* that are over */
 };
 
 struct token {
@@ -111,7 +114,52 @@ tell(void *token, uint64_t offset)
 	t->offset = offset;
 }
 
-static const struct tf_flow_ops ops = {decide, apply, publish, published, tell};
+/* In the worker: a real one runs beside the caller, who may do all this meanwhile. */
+static enum tf_err
+before(void *ctx, struct tf_fault *f)
+{
+	struct adder *a = ctx;
+	uint64_t n = 10, offset;
+	if (a->before_fails)
+		return tf_fault(f, a->before_fails, "nothing goes before");
+	if (!a->during)
+		return TF_OK;
+	struct token *t = a->during;
+	a->during = NULL;
+	assert_int_equal(tf_flow_submit(a->flow, &n, t, &offset, NULL), TF_OK);
+	assert_int_equal(tf_flow_begin(a->flow, false, NULL), TF_OK);
+	return tf_flow_end(a->flow, f);
+}
+
+static void
+synced(void *ctx)
+{
+	((struct adder *)ctx)->syncs++;
+}
+
+/* The state as it is when a snapshot is taken of it. */
+static enum tf_err
+prepare(void *ctx, uint64_t next, struct tf_fault *f)
+{
+	struct adder *a = ctx;
+	(void)f;
+	assert_int_equal(next, tf_log_end(a->log, 0));
+	assert_int_equal(next, tf_log_synced(a->log, 0));
+	return TF_OK;
+}
+
+static enum tf_err
+publish_state(void *ctx, const struct tf_flow_event *events, size_t count, uint64_t next, struct tf_fault *f)
+{
+	struct adder *a = ctx;
+	uint64_t v[2] = {a->state, next};
+	(void)events;
+	a->published += count;
+	return tf_os_write_file(a->os, "store", tf_str_n(v, sizeof v), f);
+}
+
+static const struct tf_flow_ops ops = {decide, apply, publish, published, tell, NULL, before, synced};
+static const struct tf_flow_ops snapshot_ops = {decide, apply, publish_state, published, tell, prepare, before, synced};
 
 static enum tf_err
 open_adder(struct adder *a, struct tf_os *os, const struct tf_flow_options *o, struct tf_fault *f)
@@ -162,6 +210,86 @@ is_told_after_the_sync_and_not_before(void **state)
 		assert_true(t[i].told);
 		assert_int_equal(t[i].offset, i);
 	}
+	close_adder(&a);
+	tf_sim_free(&os);
+}
+
+static void
+two_steps_tell_what_was_there_when_the_sync_began(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(1);
+	struct adder a;
+	struct tf_flow_options o = {0};
+	assert_int_equal(open_adder(&a, os, &o, NULL), TF_OK);
+	struct token first = {&a, 0, false}, second = {&a, 0, false};
+	uint64_t n = 1, offset;
+	assert_int_equal(tf_flow_submit(a.flow, &n, &first, &offset, NULL), TF_OK);
+	assert_int_equal(tf_flow_end(a.flow, NULL), TF_OK); /* nothing has begun */
+	assert_false(first.told);
+	a.during = &second;
+	assert_int_equal(tf_flow_begin(a.flow, false, NULL), TF_OK);
+	assert_int_equal(a.syncs, 1);
+	assert_false(first.told);
+	assert_int_equal(tf_flow_end(a.flow, NULL), TF_OK);
+	assert_true(first.told);
+	assert_false(second.told);
+	assert_int_equal(tf_flow_begin(a.flow, false, NULL), TF_OK);
+	assert_int_equal(tf_flow_end(a.flow, NULL), TF_OK);
+	assert_true(second.told);
+	assert_int_equal(second.offset, 1);
+	assert_int_equal(tf_flow_begin(a.flow, false, NULL), TF_OK); /* nothing waits */
+	assert_int_equal(a.syncs, 2);
+	assert_int_equal(tf_flow_begin(a.flow, true, NULL), TF_OK);
+	assert_int_equal(a.syncs, 3);
+	close_adder(&a);
+	tf_sim_free(&os);
+}
+
+static void
+what_goes_before_the_sync_fails_it(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(1);
+	struct adder a;
+	struct tf_flow_options o = {0};
+	struct tf_fault f = {0};
+	assert_int_equal(open_adder(&a, os, &o, NULL), TF_OK);
+	struct token t = {&a, 0, false};
+	uint64_t n = 1, offset;
+	assert_int_equal(tf_flow_submit(a.flow, &n, &t, &offset, NULL), TF_OK);
+	a.before_fails = TF_NO_SPACE;
+	assert_int_equal(tf_flow_begin(a.flow, false, NULL), TF_OK);
+	assert_int_equal(tf_flow_end(a.flow, &f), TF_NO_SPACE);
+	assert_string_equal(f.text, "nothing goes before");
+	assert_false(t.told);
+	assert_int_equal(tf_flow_submit(a.flow, &n, &t, &offset, NULL), TF_NO_SPACE);
+	close_adder(&a);
+	tf_sim_free(&os);
+}
+
+static void
+snapshot_is_of_what_is_durable_though_more_comes_all_the_time(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(1);
+	struct adder a = {.os = os};
+	struct tf_log_options lo = {0};
+	struct tf_flow_options o = {0};
+	uint64_t n = 1, offset, v[2];
+	assert_int_equal(tf_log_open(os, "log", &lo, &a.log, NULL), TF_OK);
+	assert_int_equal(tf_flow_open(os, a.log, &snapshot_ops, &a, &a, &o, &a.flow, NULL), TF_OK);
+	struct token t[3] = {{&a, 0, false}, {&a, 0, false}, {&a, 0, false}};
+	assert_int_equal(tf_flow_submit(a.flow, &n, &t[0], &offset, NULL), TF_OK);
+	a.during = &t[1];
+	assert_int_equal(tf_flow_begin(a.flow, false, NULL), TF_OK);
+	assert_int_equal(tf_flow_submit(a.flow, &n, &t[2], &offset, NULL), TF_OK);
+	assert_int_equal(tf_flow_tick(a.flow, NULL), TF_OK); /* one syncs, two wait */
+	for (int i = 0; i < 3; i++)
+		assert_true(t[i].told);
+	assert_int_equal(read_store(&a, v, NULL), TF_OK);
+	assert_int_equal(v[0], 12);
+	assert_int_equal(v[1], 3);
 	close_adder(&a);
 	tf_sim_free(&os);
 }
@@ -241,7 +369,12 @@ run_story(struct adder *a, struct token *t)
 		t[i] = (struct token){a, 0, false};
 		if (tf_flow_submit(a->flow, &n, &t[i], &offset, NULL))
 			break;
-		if (i % 3 == 2 && tf_flow_commit(a->flow, NULL))
+		/* In two steps, the second of them after more has come; or in one. */
+		if (i % 5 == 1 && tf_flow_begin(a->flow, false, NULL))
+			break;
+		if (i % 5 == 3 && tf_flow_end(a->flow, NULL))
+			break;
+		if (i % 6 == 5 && tf_flow_commit(a->flow, NULL))
 			break;
 		if (i == 7 && tf_flow_drain(a->flow, NULL))
 			break;
@@ -290,6 +423,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_told_after_the_sync_and_not_before),
+		cmocka_unit_test(two_steps_tell_what_was_there_when_the_sync_began),
+		cmocka_unit_test(what_goes_before_the_sync_fails_it),
+		cmocka_unit_test(snapshot_is_of_what_is_durable_though_more_comes_all_the_time),
 		cmocka_unit_test(refused_command_leaves_no_trace),
 		cmocka_unit_test(full_queue_answers_overload_or_publishes_first),
 		cmocka_unit_test(failed_publish_ends_it_and_the_next_open_repeats_it),

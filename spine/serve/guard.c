@@ -26,7 +26,6 @@ struct tf_guard {
 	struct tf_limits refusals; /* to be recorded, of each certificate; those without one together */
 	uint64_t unrecorded;       /* since the last that was */
 	struct tf_audit *audit;    /* NULL: none is kept */
-	bool recorded;             /* and not yet synced */
 	uint64_t changes;          /* of oauth, as last seen */
 	struct waiting waiting[TF_GUARD_WAITING];
 	uint32_t waiting_count;
@@ -149,7 +148,6 @@ keep(struct tf_guard *g, struct tf_buf *b, struct tf_fault *f)
 	enum tf_err e = b->err ? tf_fault(f, TF_NO_MEMORY, "no memory for an audit record")
 			       : tf_audit_append(g->audit, tf_buf_view(b), f);
 	tf_buf_release(b);
-	g->recorded |= !e;
 	return e;
 }
 
@@ -205,10 +203,13 @@ record_refusal(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller
 enum tf_err
 tf_guard_sync(struct tf_guard *g, struct tf_fault *f)
 {
-	if (!g->recorded)
-		return TF_OK;
-	g->recorded = false;
-	return tf_audit_sync(g->audit, f);
+	return g->audit ? tf_audit_sync(g->audit, f) : TF_OK;
+}
+
+bool
+tf_guard_unsynced(const struct tf_guard *g)
+{
+	return g->audit && tf_audit_unsynced(g->audit);
 }
 
 /* ---- who ---- */

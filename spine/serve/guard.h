@@ -8,7 +8,8 @@
  *
  * A token whose key is not known yet waits, while the issuer is asked, at most TF_GUARD_WAIT; its handler is then run
  * again from the start. With an audit directory (store/audit.h) refusals of identity, and what the caller records, are
- * kept there. Bounds: TF_GUARD_WAITING requests wait; past it 503. Thread rule: the loop's. */
+ * kept there: a decision's record is durable before its answer, a refusal's with the next sync. Bounds:
+ * TF_GUARD_WAITING requests wait; past it 503. Thread rule: the loop's. */
 #pragma once
 #include "base/args.h"
 #include "serve/limits.h"
@@ -71,7 +72,11 @@ enum tf_guard_answer tf_guard_admit(struct tf_guard *g, struct tf_exchange *x, c
 /* In the server's `after`: lets go who waits. *soon becomes how long the loop may sleep because of it. */
 void tf_guard_after(struct tf_guard *g, tf_dur *soon);
 
-/* What was decided for a caller: durable after tf_guard_sync, which comes before the answer. offset: of its event. */
+/* What was decided for a caller: durable after a tf_guard_sync that begins after this, and which comes before the
+ * answer. offset: of its event. */
 enum tf_err tf_guard_record(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who, struct tf_str key,
 			    uint64_t offset, struct tf_fault *f) TF_MUST_USE;
+/* Any thread. */
 enum tf_err tf_guard_sync(struct tf_guard *g, struct tf_fault *f) TF_MUST_USE;
+/* Is there anything for it to do? */
+bool tf_guard_unsynced(const struct tf_guard *g);

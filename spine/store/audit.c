@@ -102,6 +102,12 @@ tf_audit_sync(struct tf_audit *a, struct tf_fault *f)
 	return tf_log_sync(a->log, f);
 }
 
+bool
+tf_audit_unsynced(const struct tf_audit *a)
+{
+	return tf_log_synced(a->log, 0) < tf_log_end(a->log, 0);
+}
+
 void
 tf_audit_head(const struct tf_audit *a, struct tf_audit_head *out)
 {

@@ -6,7 +6,8 @@
  * newest records were cut off: for that, note the head (count and hash) somewhere else from time to time and give it to
  * tf_audit_verify.
  * An entry's text is the caller's; `tenfold audit` wants one JSON object. Durable after tf_audit_sync, as in log.h.
- * Bounds: TF_AUDIT_TEXT bytes of text. Thread rule: one thread. */
+ * Bounds: TF_AUDIT_TEXT bytes of text. Thread rule: one thread, but for tf_audit_sync, which may run beside an append.
+ */
 #pragma once
 #include "store/log.h"
 
@@ -21,6 +22,8 @@ enum tf_err tf_audit_open(struct tf_os *os, const char *dir, struct tf_audit **o
 void tf_audit_close(struct tf_audit **a);
 enum tf_err tf_audit_append(struct tf_audit *a, struct tf_str text, struct tf_fault *f) TF_MUST_USE;
 enum tf_err tf_audit_sync(struct tf_audit *a, struct tf_fault *f) TF_MUST_USE;
+/* Has something been appended that is not durable yet? */
+bool tf_audit_unsynced(const struct tf_audit *a);
 
 /* How many records there are, and the last one's hash. */
 struct tf_audit_head {

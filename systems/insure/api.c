@@ -103,7 +103,6 @@ enum tf_err
 insure_api_init(struct insure_api *a, struct tf_fault *f)
 {
 	a->posts_end = &a->posts;
-	tf_buf_init(&a->records, 0);
 	tf_arena_init(&a->arena, "request", ARENA_BYTES);
 	tf_arena_init(&a->document, "contract", CONTRACT_BYTES);
 	a->parked = tf_calloc(INSURE_PARKED_MAX, sizeof *a->parked);
@@ -120,27 +119,35 @@ insure_api_release(struct insure_api *a)
 	tf_contract_work_free(&a->work);
 	tf_arena_release(&a->document);
 	tf_arena_release(&a->arena);
-	tf_buf_release(&a->records);
 	tf_metrics_free(&a->metrics);
 	tf_free(a->parked);
+}
+
+/* In the worker. The record of who had it decided is on disk before the decision is told. */
+enum tf_err
+insure_api_before(void *ctx, struct tf_fault *f)
+{
+	struct insure_api *a = ctx;
+	a->sync_begun = tf_os_ticks(a->os);
+	return tf_guard_sync(a->guard, f);
+}
+
+/* In the worker. */
+void
+insure_api_synced(void *ctx)
+{
+	struct insure_api *a = ctx;
+	a->sync_took = tf_os_ticks(a->os) - a->sync_begun;
+	if (a->server)
+		tf_server_wake(a->server);
 }
 
 static enum tf_err
 commit(struct insure_api *a, struct tf_fault *f)
 {
-	bool any = a->posts != NULL;
-	tf_dur begun = any ? tf_os_ticks(a->os) : 0;
-	/* The record of who had it decided is on disk before the decision is told. */
-	TF_TRY(tf_guard_sync(a->guard, f));
-	TF_TRY(insure_store_commit(a->store, f));
-	if (!any)
-		return TF_OK;
-	tf_metric_add(a->metrics, INSURE_M_COMMITS, 0, 1);
-	tf_dur took = tf_os_ticks(a->os) - begun;
-	tf_metric_observe(a->metrics, INSURE_M_SYNC, 0, took);
-	insure_api_span(a, took);
+	TF_TRY(insure_store_end(a->store, f));
 	insure_api_answer(a);
-	return TF_OK;
+	return insure_store_begin(a->store, tf_guard_unsynced(a->guard), f);
 }
 
 /* A file that failed to sync is not to be trusted: nothing more is acknowledged, the process ends. */

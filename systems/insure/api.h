@@ -1,10 +1,12 @@
 /* The HTTP API of insure, /insure/v1: openapi.yaml is its contract.
  *
- *   POST -> loop: who, how often, key -> stored answer | 409 | 422 | parse, decide, append -> one sync for all ->
- * answer GET  -> loop: the slot in memory; one whose last event is not synced yet waits for the sync
+ *   POST -> loop: who, how often, key -> stored answer | 409 | 422 | parse, decide, append
+ *        -> worker: one sync for all that came while the one before ran -> loop: answer
+ *   GET  -> loop: the slot in memory; one whose last event is not synced yet waits for the sync
  *
- * Everything runs in the loop; the store saves snapshots and runs of keys beside it. What is sent for a decision comes
- * from its log record, the first time as every later time. Bounds: INSURE_PARKED_MAX, and the store's. */
+ * Everything runs in the loop but the disk: beside it the store syncs, saves snapshots and writes runs of keys. What is
+ * sent for a decision comes from its log record, the first time as every later time. Bounds: INSURE_PARKED_MAX, and the
+ * store's. */
 #pragma once
 #include "base/arena.h"
 #include "serve/contract.h"
@@ -37,7 +39,7 @@ struct insure_api {
 	struct tf_arena arena; /* of one request */
 	struct tf_metrics *metrics;
 	struct insure_post *posts, **posts_end; /* submitted, not yet synced */
-	struct tf_buf records;                  /* of those */
+	tf_dur sync_begun, sync_took;           /* the worker's, until it is over */
 	struct insure_parked *parked;           /* INSURE_PARKED_MAX */
 	uint32_t parked_count;
 	struct tf_fault broken; /* code set: the process must end */
@@ -57,8 +59,10 @@ void insure_api_release(struct insure_api *a);
 tf_dur insure_api_after(void *ctx);
 bool insure_api_ready(void *ctx);
 void insure_api_metrics(void *ctx, struct tf_buf *out);
-/* The store's: a post is durable. */
+/* The store's: a post is durable; a sync begins and is over, in its worker. */
 void insure_api_told(void *token, uint64_t offset);
+enum tf_err insure_api_before(void *ctx, struct tf_fault *f);
+void insure_api_synced(void *ctx);
 
 /* Who calls, and may they (guard.h)? False: it is answered, or waits. */
 bool insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, const char *scope,
@@ -73,9 +77,7 @@ void insure_api_break(struct insure_api *a, const struct tf_fault *why);
 /* api_post.c */
 void insure_api_post_policy(void *ctx, struct tf_exchange *x);
 void insure_api_post_cancel(void *ctx, struct tf_exchange *x);
-/* After a commit, which took so long: records it as a span of the requests it covers. */
-void insure_api_span(struct insure_api *a, tf_dur took);
-/* After a commit: answers what it covers; or, when it failed, nobody. */
+/* Answers those that are durable; or, when that failed, nobody. */
 void insure_api_answer(struct insure_api *a);
 void insure_api_fail(struct insure_api *a, const struct tf_fault *why);
 

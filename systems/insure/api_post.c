@@ -17,7 +17,8 @@ struct insure_post {
 	struct insure_post *next;
 	struct tf_exchange *x;
 	uint64_t offset; /* NOT_TOLD until it is synced */
-	size_t at, n;    /* its record in the API's records */
+	size_t n;
+	char record[INSURE_RECORD_MAX];
 };
 
 /* The stored answer: first and every later time by this function, from the same bytes. */
@@ -41,19 +42,26 @@ insure_api_told(void *token, uint64_t offset)
 	((struct insure_post *)token)->offset = offset;
 }
 
-void
-insure_api_span(struct insure_api *a, tf_dur took)
+static bool
+told(const struct insure_post *p)
+{
+	return p && p->offset != NOT_TOLD;
+}
+
+/* The sync, as a span of the requests it covered. */
+static void
+span(struct insure_api *a, tf_dur took)
 {
 	struct tf_span s;
 	int64_t requests = 0;
-	if (!a->spans || !a->posts)
+	if (!a->spans)
 		return;
 	tf_span_init_shared(a->os, &s, TF_STR("log.commit"), tf_os_now(a->os) - took, took);
 	tf_span_i64(&s, "tenfold.log.first_offset", (int64_t)a->posts->offset);
-	for (struct insure_post *p = a->posts; p; p = p->next, requests++) {
+	for (struct insure_post *p = a->posts; told(p); p = p->next, requests++) {
 		tf_span_cover(&s, tf_exchange_trace(p->x));
 		tf_exchange_logged(p->x, p->offset);
-		if (!p->next)
+		if (!told(p->next))
 			tf_span_i64(&s, "tenfold.log.offset", (int64_t)p->offset);
 	}
 	tf_span_i64(&s, "tenfold.commit.requests", requests);
@@ -64,19 +72,23 @@ void
 insure_api_answer(struct insure_api *a)
 {
 	struct insure_post *p;
-	while ((p = a->posts)) {
+	if (!told(a->posts))
+		return;
+	tf_metric_add(a->metrics, INSURE_M_COMMITS, 0, 1);
+	tf_metric_observe(a->metrics, INSURE_M_SYNC, 0, a->sync_took);
+	span(a, a->sync_took);
+	while (told(p = a->posts)) {
 		struct tf_fault f = {0};
 		struct tf_decision d;
 		a->posts = p->next;
-		TF_ASSERT(p->offset != NOT_TOLD);
-		if (tf_decision_get(tf_str_n(a->records.p + p->at, p->n), &d, &f))
+		if (tf_decision_get(tf_str_n(p->record, p->n), &d, &f))
 			tf_reply_fault(p->x, &f, NULL);
 		else
 			reply_stored(p->x, &d.reply, p->offset);
 		tf_free(p);
 	}
-	a->posts_end = &a->posts;
-	tf_buf_reset(&a->records);
+	if (!a->posts)
+		a->posts_end = &a->posts;
 }
 
 void
@@ -170,29 +182,16 @@ refuse(struct insure_api *a, struct tf_exchange *x, const struct insure_command 
 			   insure_reject_field(c->reject));
 }
 
-/* Memory for the answer is there before it is decided: what is in the log must be answered. */
-static struct insure_post *
-post_new(struct insure_api *a, struct tf_exchange *x)
-{
-	struct insure_post *p = tf_malloc(sizeof *p);
-	if (!p || !tf_buf_room(&a->records, INSURE_RECORD_MAX)) {
-		tf_free(p);
-		return NULL;
-	}
-	*p = (struct insure_post){.x = x, .offset = NOT_TOLD, .at = a->records.n};
-	return p;
-}
-
 static void
 submit(struct insure_api *a, struct tf_exchange *x, const struct tf_caller *who, struct insure_command *c)
 {
 	struct tf_fault f = {0};
 	uint64_t offset;
-	struct insure_post *p = post_new(a, x);
-	enum tf_err e = p ? insure_store_submit(a->store, c, p, &offset, &f) : TF_NO_MEMORY;
+	/* Memory for the answer is there before it is decided: what is in the log must be answered. */
+	struct insure_post *p = tf_malloc(sizeof *p);
+	enum tf_err e =
+		p ? insure_store_submit(a->store, c, p, &offset, &f) : tf_fault(&f, TF_NO_MEMORY, "out of memory");
 	if (e) {
-		if (!p)
-			tf_fault(&f, e, "out of memory");
 		refuse(a, x, c, &f);
 		tf_free(p);
 		return;
@@ -200,9 +199,12 @@ submit(struct insure_api *a, struct tf_exchange *x, const struct tf_caller *who,
 	if (tf_guard_record(a->guard, x, who, c->name.key, offset, &f))
 		insure_api_break(a, &f); /* nothing is told whose record is not kept */
 	struct tf_str record = tf_buf_view(&a->store->record);
-	TF_ASSERT(record.n <= INSURE_RECORD_MAX);
-	tf_buf_str(&a->records, record);
+	TF_ASSERT(record.n <= sizeof p->record);
+	memcpy(p->record, record.p, record.n);
 	p->n = record.n;
+	p->x = x;
+	p->next = NULL;
+	p->offset = NOT_TOLD;
 	*a->posts_end = p;
 	a->posts_end = &p->next;
 	tf_metric_add(a->metrics, INSURE_M_DECISIONS, 0, 1);

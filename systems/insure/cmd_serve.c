@@ -50,7 +50,8 @@ listen_and_run(struct insure_api *a, const struct tf_args *args, struct tf_fault
 		e = tf_server_new(a->os, &o, &a->server, f);
 	if (!e)
 		e = run_server(a, args, host, f);
-	tf_guard_stop(a->guard); /* its thread wakes the server */
+	tf_flow_rest(a->store->flow);
+	tf_guard_stop(a->guard); /* their threads wake the server */
 	tf_server_free(&a->server);
 	tf_tls_free(&tls);
 	return e;
@@ -59,7 +60,8 @@ listen_and_run(struct insure_api *a, const struct tf_args *args, struct tf_fault
 static enum tf_err
 serve(struct insure_api *a, const struct tf_args *args, struct tf_fault *f)
 {
-	struct insure_store_options o = {.tell = insure_api_told};
+	struct insure_store_options o = {
+		.tell = insure_api_told, .before = insure_api_before, .synced = insure_api_synced, .hooks_ctx = a};
 	o.keys.partner_keys = (uint64_t)tf_args_int(args, "partner-keys");
 	o.keys.retention = tf_args_int(args, "keep-keys");
 	TF_TRY(tf_guard_new(a->os, args, a->watch, &a->guard, f));

@@ -126,10 +126,25 @@ published(void *ctx, uint64_t *out_next, struct tf_fault *f)
 }
 
 static void
-tell_none(void *token, uint64_t offset)
+tell(void *token, uint64_t offset)
 {
 	(void)token;
 	(void)offset;
+}
+
+static enum tf_err
+before(void *ctx, struct tf_fault *f)
+{
+	const struct insure_store_options *o = &((struct insure_store *)ctx)->o;
+	return o->before ? o->before(o->hooks_ctx, f) : TF_OK;
+}
+
+static void
+synced(void *ctx)
+{
+	const struct insure_store_options *o = &((struct insure_store *)ctx)->o;
+	if (o->synced)
+		o->synced(o->hooks_ctx);
 }
 
 static enum tf_err
@@ -161,7 +176,15 @@ insure_store_open(struct tf_os *os, const char *dir, const struct insure_store_o
 	if (!s)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for a store");
 	s->os = os;
-	s->ops = (struct tf_flow_ops){decide, apply, publish, published, o->tell ? o->tell : tell_none, prepare};
+	s->o = *o;
+	s->ops = (struct tf_flow_ops){.decide = decide,
+				      .apply = apply,
+				      .publish = publish,
+				      .published = published,
+				      .tell = o->tell ? o->tell : tell,
+				      .prepare = prepare,
+				      .before = before,
+				      .synced = synced};
 	tf_buf_init(&s->event, 0);
 	tf_buf_init(&s->body, 0);
 	tf_buf_init(&s->record, 0);
@@ -202,11 +225,30 @@ insure_store_submit(struct insure_store *s, struct insure_command *c, void *toke
 	return tf_flow_submit(s->flow, c, token, out_offset, f);
 }
 
+static enum tf_err
+keep_house(struct insure_store *s, struct tf_fault *f)
+{
+	if (tf_pages_marked(s->state.pages) > PAGES_MARKED)
+		TF_TRY(tf_flow_tick(s->flow, f));
+	return tf_idem_tick(s->keys, tf_os_now(s->os), f);
+}
+
 enum tf_err
 insure_store_commit(struct insure_store *s, struct tf_fault *f)
 {
 	TF_TRY(tf_flow_commit(s->flow, f));
-	if (tf_pages_marked(s->state.pages) > PAGES_MARKED)
-		TF_TRY(tf_flow_tick(s->flow, f));
-	return tf_idem_tick(s->keys, tf_os_now(s->os), f);
+	return keep_house(s, f);
+}
+
+enum tf_err
+insure_store_begin(struct insure_store *s, bool even_if_none, struct tf_fault *f)
+{
+	return tf_flow_begin(s->flow, even_if_none, f);
+}
+
+enum tf_err
+insure_store_end(struct insure_store *s, struct tf_fault *f)
+{
+	TF_TRY(tf_flow_end(s->flow, f));
+	return keep_house(s, f);
 }

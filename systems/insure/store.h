@@ -3,7 +3,7 @@
  *   DIR/log      decisions: the record; holders' names are only here, so it is never trimmed
  *   DIR/state    snapshot of the slots (flow/pages.h), derived
  *   DIR/keys     index of idempotency keys (flow/idem.h), derived
- * One writer; a second one is TF_BUSY. Thread rule: one thread; a worker beside it saves snapshots. */
+ * One writer; a second one is TF_BUSY. Thread rule: one thread; workers beside it sync the log and save snapshots. */
 #pragma once
 #include "core_policy.h"
 #include "flow/flow.h"
@@ -29,6 +29,10 @@ struct insure_store_options {
 	uint64_t publish_bytes; /* of decisions, between snapshots; 0 means 256 MiB */
 	bool wait;              /* for a bulk source: snapshot first, instead of TF_OVERLOAD */
 	void (*tell)(void *token, uint64_t offset);
+	/* As those of tf_flow_ops, with hooks_ctx. */
+	enum tf_err (*before)(void *ctx, struct tf_fault *f);
+	void (*synced)(void *ctx);
+	void *hooks_ctx;
 };
 
 struct insure_store {
@@ -39,6 +43,7 @@ struct insure_store {
 	struct insure_state state;
 	struct tf_zone *zone;
 	struct tf_flow_ops ops;
+	struct insure_store_options o;
 	struct tf_buf event, body, record; /* of the last decision */
 	char location[64];
 };
@@ -53,6 +58,9 @@ enum tf_err insure_store_submit(struct insure_store *s, struct insure_command *c
 				struct tf_fault *f) TF_MUST_USE;
 /* One sync for all that was submitted; then tells. Also lets the index of keys work. */
 enum tf_err insure_store_commit(struct insure_store *s, struct tf_fault *f) TF_MUST_USE;
+/* The same in two steps, between which more may be submitted (tf_flow_begin, tf_flow_end). */
+enum tf_err insure_store_begin(struct insure_store *s, bool even_if_none, struct tf_fault *f) TF_MUST_USE;
+enum tf_err insure_store_end(struct insure_store *s, struct tf_fault *f) TF_MUST_USE;
 /* One number for the whole state. */
 uint64_t insure_state_digest(const struct insure_state *s);
 /* What one log record does to a state, for replaying: the decision's event, applied. */
