@@ -27,6 +27,7 @@
 #define SETTLE      TF_SEC        /* what is held must stay open this long */
 #define MILLI       (TF_SEC / 1000)
 #define WORTH_A_NAP 40
+#define NAP         100 /* an answer may be counted this much later: it spares the core the server needs */
 
 int
 load_fail(const char *what, const struct tf_fault *f)
@@ -106,7 +107,7 @@ run(struct load *l)
 		if (conn_turn(l, wait >= MILLI, &n, &f))
 			return load_fail("cannot poll", &f);
 		if (n == 0 && wait > WORTH_A_NAP && wait < MILLI)
-			usleep(20);
+			usleep(wait < NAP ? (unsigned)wait : NAP);
 	}
 	return 0;
 }
