@@ -15,14 +15,16 @@ body(struct tf_str s)
 	struct insure_cancel k;
 	struct tf_fault f = {0};
 	char field[INSURE_FIELD_MAX];
+	const struct tf_json *body;
 	tf_arena_init(&arena, "fuzz", 1 << 20);
-	if (insure_in_purchase(s, &arena, &c, field, &f))
-		TF_ASSERT(f.text[0] && strnlen(field, sizeof field) < sizeof field);
-	else
-		TF_ASSERT(c.sum_insured > 0 && c.name.n && c.name.n <= INSURE_NAME_MAX && c.phone.p[0] == '+');
-	tf_arena_reset(&arena);
-	if (insure_in_cancel(s, &arena, &k, field, &f))
-		TF_ASSERT(strnlen(field, sizeof field) < sizeof field);
+	if (!tf_json_parse(s, &arena, 0, &body, &f)) {
+		if (insure_in_purchase(body, &c, field, &f))
+			TF_ASSERT(f.text[0] && strnlen(field, sizeof field) < sizeof field);
+		else
+			TF_ASSERT(c.name.n && c.name.n <= INSURE_NAME_MAX && c.phone.n <= INSURE_PHONE_MAX);
+		if (insure_in_cancel(body, &k, field, &f))
+			TF_ASSERT(strnlen(field, sizeof field) < sizeof field);
+	}
 	tf_arena_release(&arena);
 }
 

@@ -32,11 +32,13 @@ struct insure_api {
 	struct tf_server *server;
 	struct insure_store *store;
 	struct tf_guard *guard;
+	const char *contract_path; /* NULL: the embedded one */
+	char *contract_text;
+	struct tf_str openapi;
 	struct tf_contract *contract;
-	struct tf_contract_work *work;
+	struct tf_contract_work *work, *answer_work;
 	struct tf_arena document; /* of the contract */
 	const struct tf_operation *buy, *get, *cancel;
-	struct tf_arena arena; /* of one request */
 	struct tf_metrics *metrics;
 	struct insure_post *posts, **posts_end; /* submitted, not yet synced */
 	tf_dur sync_begun, sync_took;           /* the worker's, until it is over */
@@ -67,12 +69,26 @@ void insure_api_synced(void *ctx);
 /* Who calls, and may they (guard.h)? False: it is answered, or waits. */
 bool insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, const char *scope,
 		      struct tf_caller *out);
-/* Does the request keep to the contract? False: it is answered. */
-bool insure_api_keeps(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op);
+void insure_api_reply(struct tf_exchange *x, const struct tf_stored_reply *r);
 void insure_api_problem(struct tf_exchange *x, int status, const char *code, const char *text, const char *field);
 
 /* The process must end: nothing more is told. */
 void insure_api_break(struct insure_api *a, const struct tf_fault *why);
+
+/* api_contract.c */
+enum tf_err insure_api_contract(struct insure_api *a, struct tf_fault *f) TF_MUST_USE;
+void insure_api_contract_release(struct insure_api *a);
+void insure_api_get_openapi(void *ctx, struct tf_exchange *x);
+/* Does the request keep to the contract? False: it is answered. *body: its JSON, until the next request; NULL: it has
+ * none. */
+bool insure_api_keeps(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op,
+		      const struct tf_json **body);
+/* Does the answer? TF_BUG says where not: then it is not given. */
+enum tf_err insure_api_answers(struct insure_api *a, const struct tf_operation *op, const struct tf_stored_reply *r,
+			       struct tf_fault *f) TF_MUST_USE;
+/* The store's, before a decision is written. */
+enum tf_err insure_api_may_answer(void *ctx, const struct insure_command *c, const struct tf_stored_reply *r,
+				  struct tf_fault *f);
 
 /* api_post.c */
 void insure_api_post_policy(void *ctx, struct tf_exchange *x);

@@ -28,6 +28,18 @@ unknown(struct tf_exchange *x)
 }
 
 static void
+reply(struct insure_api *a, struct tf_exchange *x, const struct tf_stored_reply *r)
+{
+	struct tf_fault f = {0};
+	if (!insure_api_answers(a, a->get, r, &f)) {
+		insure_api_reply(x, r);
+		return;
+	}
+	tf_watch_fault(a->watch, "contract.broken", tf_exchange_trace(x), &f);
+	tf_reply_fault(x, &f, NULL);
+}
+
+static void
 reply_policy(struct insure_api *a, struct tf_exchange *x, uint64_t policy)
 {
 	char etag[INSURE_ETAG_BYTES];
@@ -39,20 +51,25 @@ reply_policy(struct insure_api *a, struct tf_exchange *x, uint64_t policy)
 	int32_t today = insure_today(a->store);
 	tf_metric_add(a->metrics, INSURE_M_READS, 0, 1);
 	insure_view_etag(policy, p, today, etag);
-	tf_reply_header(x, "ETag", tf_str(etag));
-	tf_reply_header(x, "Cache-Control", TF_STR("private, no-cache"));
+	struct tf_stored_reply r = {
+		.status = 200,
+		.type = TF_STR("application/json"),
+		.headers = {{TF_STR("ETag"), tf_str(etag)}, {TF_STR("Cache-Control"), TF_STR("private, no-cache")}},
+		.header_count = 2};
 	if (matches(tf_exchange_header(x, "if-none-match"), etag)) {
-		tf_reply(x, 304, NULL, TF_STR(""));
+		r.status = 304;
+		reply(a, x, &r);
 		return;
 	}
 	struct tf_buf b;
 	tf_buf_init(&b, 0);
 	(void)tf_buf_room(&b, VIEW_ROOM); /* it grows once, not by and by */
 	insure_view_policy(&b, policy, p, today);
+	r.body = tf_buf_view(&b);
 	if (b.err)
 		tf_reply_fault(x, &(struct tf_fault){TF_NO_MEMORY, "out of memory"}, NULL);
 	else
-		tf_reply(x, 200, "application/json", tf_buf_view(&b));
+		reply(a, x, &r);
 	tf_buf_release(&b);
 }
 
@@ -76,8 +93,9 @@ insure_api_get_policy(void *ctx, struct tf_exchange *x)
 	struct insure_api *a = ctx;
 	struct tf_caller who;
 	struct tf_str text = tf_exchange_query(x, "min_offset");
+	const struct tf_json *none;
 	uint64_t policy, min_offset = 0;
-	if (!insure_api_admit(a, x, a->get, "policy:read", &who) || !insure_api_keeps(a, x, a->get))
+	if (!insure_api_admit(a, x, a->get, "policy:read", &who) || !insure_api_keeps(a, x, a->get, &none))
 		return;
 	if (text.p && (!tf_str_u64(text, &min_offset) || min_offset >= tf_log_end(a->store->log, 0))) {
 		insure_api_problem(x, 400, "INVALID", "min_offset is no offset that was given out", "min_offset");

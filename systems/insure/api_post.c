@@ -21,19 +21,26 @@ struct insure_post {
 	char record[INSURE_RECORD_MAX];
 };
 
-/* The stored answer: first and every later time by this function, from the same bytes. */
-static void
-reply_stored(struct tf_exchange *x, const struct tf_stored_reply *r, uint64_t offset)
+void
+insure_api_reply(struct tf_exchange *x, const struct tf_stored_reply *r)
 {
-	char type[64], name[64], text[24];
+	char type[64], name[64];
 	for (uint32_t i = 0; i < r->header_count; i++) {
 		snprintf(name, sizeof name, "%.*s", TF_FMT(r->headers[i].name));
 		tf_reply_header(x, name, r->headers[i].value);
 	}
-	snprintf(text, sizeof text, "%" PRIu64, offset);
-	tf_reply_header(x, "Tenfold-Offset", tf_str(text));
 	snprintf(type, sizeof type, "%.*s", TF_FMT(r->type));
 	tf_reply(x, (int)r->status, type, r->body);
+}
+
+/* The stored answer: first and every later time by this function, from the same bytes. */
+static void
+reply_stored(struct tf_exchange *x, const struct tf_stored_reply *r, uint64_t offset)
+{
+	char text[24];
+	snprintf(text, sizeof text, "%" PRIu64, offset);
+	tf_reply_header(x, "Tenfold-Offset", tf_str(text));
+	insure_api_reply(x, r);
 }
 
 void
@@ -174,6 +181,8 @@ static void
 refuse(struct insure_api *a, struct tf_exchange *x, const struct insure_command *c, const struct tf_fault *f)
 {
 	if (f->code != TF_CONFLICT || !c->reject) {
+		if (f->code == TF_BUG)
+			tf_watch_fault(a->watch, "contract.broken", tf_exchange_trace(x), f);
 		tf_reply_fault(x, f, NULL);
 		return;
 	}
@@ -213,11 +222,11 @@ submit(struct insure_api *a, struct tf_exchange *x, const struct tf_caller *who,
 /* Everything a state-changing request has in common. False: it is answered. */
 static bool
 begin(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, struct tf_caller *who,
-      struct insure_command *c)
+      struct insure_command *c, const struct tf_json **body)
 {
 	struct tf_str key;
 	if (!insure_api_admit(a, x, op, "policy:buy", who) || !take_key(x, &key) || !is_json(x) ||
-	    !insure_api_keeps(a, x, op))
+	    !insure_api_keeps(a, x, op, body))
 		return false;
 	c->keyed = c->traced = true;
 	c->trace = *tf_exchange_trace(x);
@@ -225,7 +234,6 @@ begin(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op
 	c->purchase.partner = XXH3_64bits(who->partner.p, who->partner.n);
 	/* The path's parameters belong to the request as its body does. */
 	tf_decision_hash(tf_exchange_request(x)->path, tf_exchange_body(x), c->hash);
-	tf_arena_reset(&a->arena);
 	return ask(a, x, c);
 }
 
@@ -243,11 +251,12 @@ insure_api_post_policy(void *ctx, struct tf_exchange *x)
 	struct tf_fault f = {0};
 	char field[INSURE_FIELD_MAX];
 	struct tf_caller who;
+	const struct tf_json *body;
 	struct insure_command c = {.type = INSURE_DO_PURCHASE};
-	if (!begin(a, x, a->buy, &who, &c))
+	if (!begin(a, x, a->buy, &who, &c, &body))
 		return;
 	uint64_t partner = c.purchase.partner;
-	if (insure_in_purchase(tf_exchange_body(x), &a->arena, &c.purchase, field, &f)) {
+	if (insure_in_purchase(body, &c.purchase, field, &f)) {
 		bad_body(a, x, &f, field);
 		return;
 	}
@@ -262,10 +271,11 @@ insure_api_post_cancel(void *ctx, struct tf_exchange *x)
 	struct tf_fault f = {0};
 	char field[INSURE_FIELD_MAX];
 	struct tf_caller who;
+	const struct tf_json *body;
 	struct insure_command c = {.type = INSURE_DO_CANCEL};
-	if (!begin(a, x, a->cancel, &who, &c))
+	if (!begin(a, x, a->cancel, &who, &c, &body))
 		return;
-	if (insure_in_cancel(tf_exchange_body(x), &a->arena, &c.cancel, field, &f)) {
+	if (insure_in_cancel(body, &c.cancel, field, &f)) {
 		bad_body(a, x, &f, field);
 		return;
 	}

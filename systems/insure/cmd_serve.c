@@ -12,6 +12,7 @@ static const struct tf_param params[] = {
 	{"partner-keys", TF_PARAM_INT, false, "N", "8388608", 1, 1000000000, "unexpired keys of a partner; then 429"},
 	{"keep-keys", TF_PARAM_DURATION, false, "TIME", "1d", 60 * TF_SEC, 30 * TF_DAY, "a key is remembered at least"},
 	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time; others wait"},
+	{"contract", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "openapi.yaml in place of the built-in one"},
 	TF_LISTEN_OTLP_PARAMS,
 	{"quiet", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "no log line for each request"},
 	{0},
@@ -60,10 +61,14 @@ listen_and_run(struct insure_api *a, const struct tf_args *args, struct tf_fault
 static enum tf_err
 serve(struct insure_api *a, const struct tf_args *args, struct tf_fault *f)
 {
-	struct insure_store_options o = {
-		.tell = insure_api_told, .before = insure_api_before, .synced = insure_api_synced, .hooks_ctx = a};
+	struct insure_store_options o = {.tell = insure_api_told,
+					 .answer = insure_api_may_answer,
+					 .before = insure_api_before,
+					 .synced = insure_api_synced,
+					 .hooks_ctx = a};
 	o.keys.partner_keys = (uint64_t)tf_args_int(args, "partner-keys");
 	o.keys.retention = tf_args_int(args, "keep-keys");
+	a->contract_path = tf_args_cstr(args, "contract");
 	TF_TRY(tf_guard_new(a->os, args, a->watch, &a->guard, f));
 	TF_TRY(insure_store_open(a->os, tf_args_cstr(args, "data"), &o, &a->store, f));
 	TF_TRY(insure_api_init(a, f));

@@ -16,6 +16,7 @@
 #define INSURE_POLICIES_MAX 16777216u
 #define INSURE_NUMBER_BYTES 13 /* 'P' and 12 digits */
 #define INSURE_NAME_MAX     100
+#define INSURE_PHONE_MAX    16 /* '+' and 15 digits: E.164 */
 #define INSURE_START_DAYS   90
 #define INSURE_ZONE         "Asia/Kolkata"
 

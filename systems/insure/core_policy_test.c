@@ -261,35 +261,26 @@ a_wrong_digit_names_no_policy(void **unused)
 #define PRODUCT "\"product\":\"TERM_LIFE\""
 
 static void
-a_bad_body_names_its_field(void **unused)
+what_no_schema_can_say_names_its_field(void **unused)
 {
 	(void)unused;
 	static const struct {
 		const char *body, *field;
 	} rows[] = {
 		{"{" PRODUCT "," REST "," HOLDER "}", NULL},
-		{"", ""},
-		{"[]", ""},
-		{"{" PRODUCT "," REST "," HOLDER, ""},
-		{"{" PRODUCT "," PRODUCT "," REST "," HOLDER "}", ""},
+		{"7", "/product"},
+		{"[]", "/product"},
 		{"{" REST "," HOLDER "}", "/product"},
 		{"{\"product\":7," REST "," HOLDER "}", "/product"},
-		{"{\"product\":\"\"," REST "," HOLDER "}", "/product"},
-		{"{" PRODUCT "," REST "," HOLDER ",\"colour\":1}", "/colour"},
 		{"{" PRODUCT ",\"sum_insured\":5.5,\"currency\":\"INR\"," HOLDER "}", "/sum_insured"},
 		{"{" PRODUCT ",\"sum_insured\":\"5\",\"currency\":\"INR\"," HOLDER "}", "/sum_insured"},
-		{"{" PRODUCT ",\"sum_insured\":0,\"currency\":\"INR\"," HOLDER "}", "/sum_insured"},
 		{"{" PRODUCT ",\"sum_insured\":99999999999999999999,\"currency\":\"INR\"," HOLDER "}", "/sum_insured"},
-		{"{" PRODUCT ",\"sum_insured\":5,\"currency\":\"USD\"," HOLDER "}", "/currency"},
-		{"{" PRODUCT ",\"sum_insured\":5,\"currency\":\"INR\",\"term_years\":0," HOLDER "}", "/term_years"},
 		{"{" PRODUCT
 		 ",\"sum_insured\":5,\"currency\":\"INR\",\"term_years\":1,\"start_date\":\"2026-02-30\"," HOLDER "}",
 		 "/start_date"},
-		{"{" PRODUCT "," REST ",\"quoted_premium\":-1," HOLDER "}", "/quoted_premium"},
 		{"{" PRODUCT "," REST "}", "/holder"},
 		{"{" PRODUCT "," REST ",\"holder\":[]}", "/holder"},
 		{"{" PRODUCT "," REST ",\"holder\":{}}", "/holder/name"},
-		{"{" PRODUCT "," REST ",\"holder\":{\"name\":\"A\",\"nick\":1}}", "/holder/nick"},
 		{"{" PRODUCT "," REST ",\"holder\":{\"name\":\" A\"}}", "/holder/name"},
 		{"{" PRODUCT "," REST ",\"holder\":{\"name\":\"A\\n\"}}", "/holder/name"},
 		{"{" PRODUCT "," REST ",\"holder\":{\"name\":\"A\"}}", "/holder/date_of_birth"},
@@ -298,10 +289,7 @@ a_bad_body_names_its_field(void **unused)
 		{"{" PRODUCT "," REST ",\"holder\":{\"name\":\"A\",\"date_of_birth\":\"1990-04-01\"}}",
 		 "/holder/phone"},
 		{"{" PRODUCT "," REST
-		 ",\"holder\":{\"name\":\"A\",\"date_of_birth\":\"1990-04-01\",\"phone\":\"0981234567\"}}",
-		 "/holder/phone"},
-		{"{" PRODUCT "," REST
-		 ",\"holder\":{\"name\":\"A\",\"date_of_birth\":\"1990-04-01\",\"phone\":\"+91 98123\"}}",
+		 ",\"holder\":{\"name\":\"A\",\"date_of_birth\":\"1990-04-01\",\"phone\":\"+91981234567890123\"}}",
 		 "/holder/phone"},
 	};
 	struct tf_arena arena;
@@ -310,7 +298,9 @@ a_bad_body_names_its_field(void **unused)
 		struct insure_purchase c;
 		char field[INSURE_FIELD_MAX];
 		struct tf_fault f = {0};
-		enum tf_err e = insure_in_purchase(tf_str(rows[i].body), &arena, &c, field, &f);
+		const struct tf_json *body;
+		assert_int_equal(tf_json_parse(tf_str(rows[i].body), &arena, 0, &body, &f), TF_OK);
+		enum tf_err e = insure_in_purchase(body, &c, field, &f);
 		if (e != (rows[i].field ? TF_INVALID : TF_OK))
 			fail_msg("%s: %s %s", rows[i].body, tf_err_name(e), f.text);
 		if (rows[i].field && strcmp(field, rows[i].field) != 0)
@@ -356,7 +346,7 @@ main(void)
 		cmocka_unit_test(a_policy_is_cancelled_once_and_not_backwards),
 		cmocka_unit_test(events_survive_their_bytes),
 		cmocka_unit_test(a_wrong_digit_names_no_policy),
-		cmocka_unit_test(a_bad_body_names_its_field),
+		cmocka_unit_test(what_no_schema_can_say_names_its_field),
 		cmocka_unit_test(what_is_shown_has_no_name),
 	};
 	return cmocka_run_group_tests_name("insure core", tests, setup, teardown);

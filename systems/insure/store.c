@@ -76,8 +76,11 @@ decide(void *state, void *command, tf_time now, uint32_t *out_type, struct tf_st
 		TF_TRY(tf_pages_reserve(s->state.pages, f));
 	struct tf_decision d = {.keyed = c->keyed, .traced = c->traced, .trace = c->trace, .name = c->name};
 	memcpy(d.hash, c->hash, sizeof d.hash);
-	if (c->keyed)
+	if (c->keyed) {
 		make_reply(s, &e, now, &d.reply);
+		if (s->o.answer)
+			TF_TRY(s->o.answer(s->o.hooks_ctx, c, &d.reply, f));
+	}
 	tf_buf_reset(&s->event);
 	insure_event_put(&s->event, &e);
 	d.event = tf_buf_view(&s->event);

@@ -29,6 +29,9 @@ struct insure_store_options {
 	uint64_t publish_bytes; /* of decisions, between snapshots; 0 means 256 MiB */
 	bool wait;              /* for a bulk source: snapshot first, instead of TF_OVERLOAD */
 	void (*tell)(void *token, uint64_t offset);
+	/* May this be answered? Before the decision is written; an error refuses the command. NULL: it may. */
+	enum tf_err (*answer)(void *ctx, const struct insure_command *c, const struct tf_stored_reply *r,
+			      struct tf_fault *f);
 	/* As those of tf_flow_ops, with hooks_ctx. */
 	enum tf_err (*before)(void *ctx, struct tf_fault *f);
 	void (*synced)(void *ctx);

@@ -342,6 +342,31 @@ story_sync() {
 	promise "an answer follows the sync that covers it" tools/trace_check.py --log '/log/.*\.log$' --ack 'HTTP/1.1 201' "$work/trace"
 }
 
+# An operator's own contract: an answer that would break it is not given, and nothing is decided for it.
+story_contract() {
+	sed 's/^        premium:/        premium_:/; s/sum_insured, premium, currency/sum_insured, premium_, currency/' systems/insure/openapi.yaml >"$work/other.yaml"
+	"$program" simulate --data "$work/contract" --policies 3 >/dev/null 2>&1
+	serve contract --contract "$work/other.yaml"
+	look P000000000001
+	promise "an answer that breaks the contract: 500" is 500
+	buy c1 "$(body)"
+	promise "a decision whose answer would: 500" is 500
+	promise "both are counted" [ "$(curl -s "${api%/insure/v1}/metrics" | awk '$1 == "tenfold_insure_answers_broken_total" { print $2 }')" = 2 ]
+	promise "and told in the log" grep -q '"event":"contract.broken".*premium_' "$work/log"
+	promise "nothing was sold" [ "$(policies)" = 3 ]
+	ask "$api/openapi.yaml"
+	promise "the contract in force is shown" cmp "$work/out" "$work/other.yaml"
+	stop
+	serve contract
+	buy c1 "$(body)"
+	promise "by the built-in contract the key is free" is 201
+	stop
+	echo 'openapi: 3.1.0' >"$work/empty.yaml"
+	"$program" serve --data "$work/contract" --listen 127.0.0.1:0 --contract "$work/empty.yaml" >"$work/out" 2>&1
+	code=$?
+	promise "a contract without the operations: named, exit 2" [ "$code $(grep -c "empty.yaml': the contract has no POST" "$work/out")" = "2 1" ]
+}
+
 # Logs of released versions give the state they gave.
 story_golden() {
 	local version
@@ -358,5 +383,5 @@ story_golden() {
 if [ $# -gt 0 ]; then
 	for story in "$@"; do "story_$story"; done
 else
-	for story in keys parallel kill rejections reads limits correlation term sync golden; do "story_$story"; done
+	for story in keys parallel kill rejections reads limits correlation term sync contract golden; do "story_$story"; done
 fi
