@@ -3,14 +3,10 @@
 # build: plain (thousands of short runs)
 set -u
 cd "$(dirname "$0")/.."
+. test/lib.sh
 suite=${JSON_SCHEMA_SUITE:-../shared/data/insure/json-schema}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-promise() { # NAME CONDITION...
-	local name=$1
-	shift
-	if "$@"; then echo "ok - $name"; else echo "not ok - $name"; fi
-}
 contract() { "$TENFOLD" contract "$@"; }
 code() { "$@" >/dev/null 2>&1; echo $?; }
 

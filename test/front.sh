@@ -1,13 +1,9 @@
 #!/bin/bash
 # The front program: what it finds, what it hands over, what it exits with.
 set -u
+. "$(dirname "$0")/lib.sh"
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
-promise() { # NAME CONDITION...
-	local name=$1
-	shift
-	if "$@"; then echo "ok - $name"; else echo "not ok - $name"; fi
-}
 
 mkdir -p "$bin/bin" "$bin/libexec/tenfold"
 cp "$TENFOLD" "$bin/bin/tenfold"

@@ -4,32 +4,20 @@
 # below .deps; where neither it nor the registry is there, those promises are skipped.
 set -u
 cd "$(dirname "$0")/.."
+. test/lib.sh
 root=$PWD
 program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-identity
 dir=$(mktemp -d)
 jobs=()
 trap '[ ${#jobs[@]} = 0 ] || kill "${jobs[@]}" 2>/dev/null; rm -rf "$dir"' EXIT
 cd "$dir"
-promise() { # NAME CONDITION...
-	local name=$1
-	shift
-	if "$@" >/dev/null 2>&1; then echo "ok - $name"; else echo "not ok - $name"; fi
-}
 refused() { ! "$@"; }
-same() { test "$1" = "$2"; }
 id() { "$program" "$@"; }
 code() { # EXPECTED COMMAND...: its exit code
 	local want=$1
 	shift
 	"$@" >/dev/null 2>&1 </dev/null
 	test $? = "$want"
-}
-await() { # FILE TEXT
-	for _ in $(seq 200); do
-		grep -q "$2" "$1" 2>/dev/null && return
-		sleep 0.05
-	done
-	return 1
 }
 
 # The directory.

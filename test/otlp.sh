@@ -4,35 +4,18 @@
 # The collector is built once, into build-check/collector; skipped where there is no Go or its modules cannot be had.
 set -u
 cd "$(dirname "$0")/.."
+. test/lib.sh
 root=$PWD
 bin=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")
 unset http_proxy all_proxy HTTP_PROXY ALL_PROXY
 work=$(mktemp -d)
+evidence=("$work/log")
 pids=""
 trap 'for p in $pids; do kill -9 $p 2>/dev/null; done; rm -rf "$work"' EXIT
 
 skip() {
 	echo "skip - spans in an OpenTelemetry Collector ($1)"
 	exit 0
-}
-promise() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >"$work/promise" 2>&1; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name"
-		{ echo "$*"; tail -n 3 "$work/promise"; tail -n 3 "$work/log"; } 2>/dev/null | cut -c1-300 | sed 's/^/# /'
-	fi
-}
-nap() { read -r -t "$1" <> <(:) || true; } # a wait that starts no program
-until_ok() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		nap 0.1
-	done
 }
 
 [ -x "$bin/tenfold-meter" ] && [ -x "$bin/tenfold-insure" ] || skip "no tenfold-meter or tenfold-insure"
@@ -79,7 +62,7 @@ promise "an OpenTelemetry Collector runs" up
 up || exit 1
 url=http://127.0.0.1:$port
 
-ready() { api=$(jq -rR 'fromjson? | select(.event == "serve.ready") | .address' "$work/log") && [ -n "$api" ]; }
+ready() { api=$(ready_address "$work/log") && [ -n "$api" ]; }
 serve() { # SYSTEM OPTIONS...
 	local system=$1
 	shift

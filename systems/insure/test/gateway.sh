@@ -3,36 +3,17 @@
 # in, who is not and with which answer, revocation, rotation of keys and certificates under load, the audit log.
 set -u
 cd "$(dirname "$0")/../../.."
+. test/lib.sh
 bin=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")
 for p in insure identity audit; do
 	[ -x "$bin/tenfold-$p" ] || { echo "skip - gateway (no tenfold-$p)"; exit 0; }
 done
 dir=$(mktemp -d)
+evidence=("$dir/out")
 jobs=()
 trap '[ ${#jobs[@]} = 0 ] || kill -9 "${jobs[@]}" 2>/dev/null; rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
-promise() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >promise 2>&1; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name"
-		{ echo "$*"; tail -n 3 promise; head -c 300 out; } 2>/dev/null | sed 's/^/# /'
-	fi
-}
-same() { [ "$1" = "$2" ]; }
-nap() { read -r -t "$1" <> <(:) || true; }
-await() { # FILE TEXT [TIMES]
-	local n
-	for _ in $(seq 400); do
-		n=$(grep -c "$2" "$1" 2>/dev/null)
-		[ "${n:-0}" -ge "${3:-1}" ] && return
-		nap 0.05
-	done
-	return 1
-}
 port() { sed -n 's/.*"event":"serve.ready".*"address":"[^"]*:\([0-9]*\)".*/\1/p' "$1"; }
 id() { "$bin/tenfold-identity" "$@"; }
 

@@ -4,6 +4,7 @@
 # `systems/insure/test/serve.sh [STORY...]` runs only those: functions story_*.
 set -u
 cd "$(dirname "$0")/../../.."
+. test/lib.sh
 root=$PWD
 program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-insure
 if [ ! -x "$program" ]; then
@@ -11,32 +12,13 @@ if [ ! -x "$program" ]; then
 	exit 0
 fi
 work=$(mktemp -d)
+evidence=("$work/out")
 pid=""
 trap '[ -z "$pid" ] || kill -9 $pid 2>/dev/null; rm -rf "$work"' EXIT
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 today=$(TZ=Asia/Kolkata date +%F)
 
-promise() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >"$work/promise" 2>&1; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name"
-		{ echo "$*"; tail -n 3 "$work/promise"; head -c 300 "$work/out"; } 2>/dev/null | sed 's/^/# /'
-	fi
-}
-nap() { read -r -t "$1" <> <(:) || true; } # a wait that starts no program
-until_ok() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		nap 0.05
-	done
-}
-
-ready() { api=$(jq -rR 'fromjson? | select(.event == "serve.ready") | .address' "$work/log") && [ -n "$api" ]; }
+ready() { api=$(ready_address "$work/log") && [ -n "$api" ]; }
 serve() { # DIR OPTIONS...
 	data=$work/$1
 	shift
@@ -51,8 +33,6 @@ stop() { # [SIGNAL]: its exit code is in $code
 	code=$?
 	pid=""
 }
-# ask CURL_ARGUMENTS...: body in $work/out, head in $work/head, status in $status.
-ask() { rm -f "$work/out"; status=$(curl -s -m 60 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"); }
 buy() { # KEY BODY [CURL_ARGUMENTS...]
 	local key=$1 body=$2
 	shift 2
@@ -64,9 +44,8 @@ body() { # [JQ_CHANGE]: a good purchase, changed
 		holder: {name: "Asha Rao", date_of_birth: "1990-04-01", phone: "+919812345678"}}'" | ${1:-.}"
 }
 is() { [ "$status" = "$1" ] && { [ $# -lt 2 ] || [ "$(jq -r .code "$work/out")" = "$2" ]; } && { [ $# -lt 3 ] || [ "$(jq -r '.field // ""' "$work/out")" = "$3" ]; }; }
-header() { tr -d '\r' <"$work/head" | sed -n "s/^$1: //Ip"; }
 kept() { cp "$work/out" "$work/$1.body" && { echo "$status"; header Location; header Content-Type; header Tenfold-Offset; } >"$work/$1.head"; }
-same() { [ -s "$work/$1.body" ] && kept again && cmp "$work/$1.body" "$work/again.body" && cmp "$work/$1.head" "$work/again.head"; }
+same_answer() { [ -s "$work/$1.body" ] && kept again && cmp "$work/$1.body" "$work/again.body" && cmp "$work/$1.head" "$work/again.head"; }
 policies() { curl -s "${api%/insure/v1}/metrics" | awk '$1 == "tenfold_insure_policies" { print $2 }'; }
 verified() { "$program" verify --data "$data" --json >"$work/out" 2>"$work/verify" && [ "$(jq .policies "$work/out")" = "$1" ]; }
 
@@ -83,11 +62,11 @@ story_keys() {
 	number=$(jq -r .number "$work/out")
 	promise "Location names the policy" [ "$(header Location)" = "/insure/v1/policies/$number" ]
 	buy one "$(body)"
-	promise "the same key, the same bytes" same one
+	promise "the same key, the same bytes" same_answer one
 	buy one "$(body '.term_years = 21')"
 	promise "the same key with another body: 422" is 422 IDEMPOTENCY_KEY_REUSED Idempotency-Key
 	buy one "$(body)" -H 'X-Correlation-Id: retry-7'
-	promise "another correlation id is the same request" same one
+	promise "another correlation id is the same request" same_answer one
 	ask "$api/policies/$number/cancellation" -H 'X-Partner: exchange' -H 'Content-Type: application/json' -H 'Idempotency-Key: one' \
 		--data-binary "{\"date\":\"$today\"}"
 	promise "the same key on another route is another one" eval 'is 200 && [ "$(jq -r .status "$work/out")" = cancelled ]'
@@ -100,7 +79,7 @@ story_keys() {
 	stop KILL
 	serve keys
 	buy one "$(body)"
-	promise "after kill -9 the same key, the same bytes" same one
+	promise "after kill -9 the same key, the same bytes" same_answer one
 	buy one "$(body '.term_years = 21')"
 	promise "and 422 for another body" is 422 IDEMPOTENCY_KEY_REUSED
 	promise "nothing was sold twice" [ "$(policies)" = 3 ]
@@ -108,7 +87,7 @@ story_keys() {
 	promise "SIGTERM: exit 0" [ $code = 0 ]
 	serve keys
 	buy one "$(body)"
-	promise "after SIGTERM the same bytes" same one
+	promise "after SIGTERM the same bytes" same_answer one
 	stop
 	promise "verify finds nothing" verified 3
 }

@@ -2,14 +2,10 @@
 # Cold Parquet holds every reading, whatever the regions are called, and anyone finds them there by region.
 set -u
 cd "$(dirname "$0")/../../.."
+. test/lib.sh
 program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-promise() { # NAME CONDITION...
-	local name=$1
-	shift
-	if "$@" >/dev/null; then echo "ok - $name"; else echo "not ok - $name"; fi
-}
 
 meters=8
 "$program" simulate --meters $meters --days 31 --start 2025-03-01 --seed 1 --out "$dir/in" >/dev/null

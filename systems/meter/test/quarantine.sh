@@ -3,19 +3,14 @@
 # build: plain (killed by the clock: a slow program makes it take minutes)
 set -u
 cd "$(dirname "$0")/../../.."
+. test/lib.sh
 program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-promise() { # NAME CONDITION...
-	local name=$1
-	shift
-	if "$@" >/dev/null; then echo "ok - $name"; else echo "not ok - $name"; fi
-}
 reading() { # DATA METER: start, channel and value of each
 	"$program" read --data "$1" --meter "$2" | tail -n +2 | cut -d, -f1,3,4
 }
-same() { test "$1" = "$2"; }
 
 cat >home-7.csv <<'END'
 start,value

@@ -2,18 +2,13 @@
 # Who may only read, reads: in a directory that may not be written, and beside a process that writes.
 set -u
 cd "$(dirname "$0")/../../.."
+. test/lib.sh
 program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
 library=$PWD/.deps/duckdb/libduckdb.so
 dir=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server"; chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
 cd "$dir"
-promise() { # NAME CONDITION...
-	local name=$1
-	shift
-	if "$@" >/dev/null; then echo "ok - $name"; else echo "not ok - $name"; fi
-}
-same() { test "$1" = "$2"; }
 reader() { # As one who may not write here.
 	if [ "$(id -u)" = 0 ]; then setpriv --reuid=65534 --regid=65534 --clear-groups "$program" "$@"; else "$program" "$@"; fi
 }

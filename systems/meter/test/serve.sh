@@ -3,6 +3,7 @@
 # kill -9, SIGTERM and a full disk. `systems/meter/test/serve.sh [STORY...]` runs only those: functions story_*.
 set -u
 cd "$(dirname "$0")/../../.."
+. test/lib.sh
 root=$PWD
 program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
 if [ ! -x "$program" ]; then
@@ -10,32 +11,13 @@ if [ ! -x "$program" ]; then
 	exit 0
 fi
 work=$(mktemp -d)
+evidence=("$work/out")
 pid="" helpers=""
 trap 'for p in $pid $helpers; do kill -9 $p; done 2>/dev/null; rm -rf "$work"' EXIT
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 
-promise() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >"$work/promise" 2>&1; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name"
-		{ echo "$*"; tail -n 3 "$work/promise"; head -c 300 "$work/out"; } 2>/dev/null | sed 's/^/# /'
-	fi
-}
-nap() { read -r -t "$1" <> <(:) || true; } # a wait that starts no program
-# until_ok SECONDS COMMAND...: asks until the answer is yes.
-until_ok() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		nap 0.05
-	done
-}
 
-ready() { api=$(jq -rR 'fromjson? | select(.event == "serve.ready") | .address' "$work/log") && [ -n "$api" ]; }
+ready() { api=$(ready_address "$work/log") && [ -n "$api" ]; }
 # serve DIR OPTIONS...: on any free port; the ready line names it.
 serve() {
 	local data=$work/$1
@@ -51,8 +33,6 @@ stop() { # [SIGNAL]: its exit code is in $code
 	code=$?
 	pid=""
 }
-# ask CURL_ARGUMENTS...: body in $work/out, head in $work/head, status in $status.
-ask() { status=$(curl -s -m 60 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"); }
 post() { # FILE [QUERY [CURL_ARGUMENTS...]]
 	local file=$1 query=${2:-}
 	shift $(($# < 2 ? $# : 2))
@@ -66,7 +46,6 @@ field_is() { answers 400 && says ".field == \"$1\" and .code == \"INVALID\""; }
 sum() {
 	curl -s "$api/meters/$1/readings${2:+?min_offset=$2}" | awk -F, 'NR > 1 { n++; s += $4 } END { print n + 0, s + 0 }'
 }
-same() { [ "$1" = "$2" ] || { echo "$1 is not $2"; false; }; }
 stored() { curl -s "$api/tiers" | jq '[.tiers[:3][].readings] | add'; }
 clean() { "$program" verify --data "$work/$1"; }
 

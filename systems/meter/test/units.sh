@@ -2,16 +2,11 @@
 # A file's unit: from its header, an option, or Wh; and a word where that is likely wrong.
 set -u
 cd "$(dirname "$0")/../../.."
+. test/lib.sh
 program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-promise() { # NAME CONDITION...
-	local name=$1
-	shift
-	if "$@" >/dev/null; then echo "ok - $name"; else echo "not ok - $name"; fi
-}
-same() { test "$1" = "$2"; }
 sum() { "$program" sql --data "$1" "SELECT sum(value) FROM readings" | tail -n 1; }
 
 printf 'start,value\n2025-01-01 00:00,0.078\n2025-01-01 01:00,0.4\n2025-01-01 02:00,2.0\n' >home.csv
