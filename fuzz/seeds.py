@@ -7,6 +7,7 @@ import io
 import json
 import os
 import struct
+import subprocess
 import sys
 import zipfile
 
@@ -41,6 +42,15 @@ def jwt_seeds():
     seed("jwt", "keys", json.dumps({"keys": [{"kty": "EC", "crv": "P-256", "x": x, "y": y, "use": "sig", "kid": "1", "alg": "ES256"},
                                              {"kty": "OKP", "crv": "Ed25519", "x": okp, "key_ops": ["verify"]},
                                              {"kty": "RSA", "n": "x" * 342, "e": "AQAB"}, {"kty": "oct", "k": "AA"}]}))
+
+
+def certificate_seeds():
+    for kind, new in (("ec", ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]), ("rsa", ["rsa:2048"]), ("ed", ["ed25519"])):
+        made = subprocess.run(["openssl", "req", "-x509", "-newkey", *new, "-nodes", "-keyout", os.devnull, "-outform", "DER",
+                               "-days", "30", "-subj", f"/C=IN/O=Partner, '{kind}'/CN=partner-{kind}"], capture_output=True, check=False).stdout
+        if made:
+            seed("certificate", kind, made)
+            seed("certificate", kind + "-header", b":" + base64.b64encode(made) + b":")
 
 
 def trace_seeds():
@@ -195,7 +205,7 @@ def contract_seeds():
 
 def main():
     root = sys.argv[1]
-    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, bill_seeds, http_seeds, contract_seeds, jwt_seeds):
+    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, bill_seeds, http_seeds, contract_seeds, jwt_seeds, certificate_seeds):
         make()
     for target, seeds in SEEDS.items():
         os.makedirs(os.path.join(root, target), exist_ok=True)
