@@ -171,7 +171,7 @@ configure(struct making *m)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	tls_session_setup(ctx);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
 	SSL_CTX_set_tlsext_status_cb(ctx, staple);
@@ -257,6 +257,7 @@ tf_tls_free(struct tf_tls **tls)
 	struct tf_tls *t = *tls;
 	if (!t)
 		return;
+	tls_session_sweep(t, true);
 	SSL_CTX_free(t->ctx);
 	tf_free(t->ocsp);
 	OPENSSL_cleanse(t->keys, sizeof t->keys);

@@ -19,6 +19,8 @@
 #define TF_TLS_CRL_BYTES   (64u << 20)
 #define TF_TLS_CHAIN_BYTES 8192 /* of intermediates in a ticket; a longer chain is not resumed */
 #define TF_TLS_CACHE       4096 /* client certificates whose chain is known to be good */
+#define TF_TLS_SESSIONS    16384
+#define TF_TLS_SESSION_BYTES 4096
 
 struct tf_tls;
 struct tf_tls_conn;
