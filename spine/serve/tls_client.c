@@ -44,19 +44,31 @@ describe(X509 *leaf, struct tf_certificate *out)
 	return ok;
 }
 
-static struct tls_client *
-client_new(X509 *leaf, STACK_OF(X509) * take_between)
+struct tls_client *
+tls_client_new(X509 *leaf, const STACK_OF(X509) * between)
 {
 	struct tls_client *client = tf_calloc(1, sizeof *client);
-	if (!client) {
-		sk_X509_pop_free(take_between, X509_free);
+	if (!client)
 		return NULL;
-	}
 	client->refs = 1;
-	client->between = take_between;
 	if (X509_up_ref(leaf))
 		client->leaf = leaf;
-	if (!client->leaf || !describe(leaf, &client->cert))
+	if (between)
+		client->between = X509_chain_up_ref((STACK_OF(X509) *)between);
+	if (!client->leaf || (between && !client->between) || !describe(leaf, &client->cert))
+		tls_client_free(&client);
+	return client;
+}
+
+struct tls_client *
+tls_client_from_ticket(X509 *leaf, const void *der, size_t n)
+{
+	struct tls_client *client = tls_client_new(leaf, NULL);
+	if (!client || !n)
+		return client;
+	client->der_n = n;
+	client->der = OPENSSL_memdup(der, n);
+	if (!client->der)
 		tls_client_free(&client);
 	return client;
 }
@@ -77,20 +89,41 @@ tls_client_free(struct tls_client **client)
 		return;
 	X509_free(one->leaf);
 	sk_X509_pop_free(one->between, X509_free);
+	OPENSSL_free(one->der);
 	tf_free(one);
 }
 
+void
+tls_client_set(struct tf_tls_conn *c, struct tls_client *take_client)
+{
+	tls_client_free(&c->client);
+	c->client = take_client;
+}
+
+/* A session that was offered and had its certificate looked at need not be the one in use. */
 struct tls_client *
 tls_client_of(struct tf_tls_conn *c)
 {
 	X509 *leaf = SSL_get0_peer_certificate(c->ssl);
-	if (c->client && c->client->leaf == leaf)
-		return c->client;
-	tls_client_free(&c->client); /* of a session that was offered, but is not the one in use */
-	if (leaf)
-		c->client = client_new(leaf, SSL_session_reused(c->ssl) ? tls_ticket_between(SSL_get_session(c->ssl))
-									: X509_chain_up_ref(SSL_get_peer_cert_chain(c->ssl)));
+	if (!c->client || c->client->leaf != leaf)
+		tls_client_set(c, leaf && !SSL_session_reused(c->ssl)
+					  ? tls_client_new(leaf, SSL_get_peer_cert_chain(c->ssl))
+					  : NULL);
 	return c->client;
+}
+
+static void
+decode(struct tls_client *client)
+{
+	const unsigned char *p = client->der, *end = p + client->der_n;
+	client->between = sk_X509_new_null();
+	while (client->between && p < end) {
+		X509 *x = d2i_X509(NULL, &p, (long)(end - p));
+		if (!x || !sk_X509_push(client->between, x)) {
+			X509_free(x);
+			return;
+		}
+	}
 }
 
 int
@@ -98,7 +131,12 @@ tls_client_check(struct tf_tls *t, struct tls_client *client)
 {
 	if (client->checked == t->generation && tf_os_now(t->os) < client->until)
 		return X509_V_OK;
-	int error = tls_verify(t, client->leaf, client->between, &client->until);
+	int error = X509_V_OK;
+	if (!tls_is_known(t, client->cert.sha256, &client->until)) {
+		if (client->der && !client->between)
+			decode(client);
+		error = tls_verify(t, client->leaf, client->between, &client->until);
+	}
 	if (!error)
 		client->checked = t->generation;
 	return error;

@@ -22,7 +22,9 @@ struct tls_known {
 struct tls_client {
 	unsigned refs;
 	X509 *leaf;
-	STACK_OF(X509) * between; /* leaf and CA; NULL: none */
+	STACK_OF(X509) * between; /* leaf and CA; NULL: none, or still in der */
+	unsigned char *der;       /* these as they were in a ticket: decoded when they are needed */
+	size_t der_n;
 	struct tf_certificate cert;
 	uint64_t checked; /* generation in which it was found good; 0: none yet */
 	tf_time until;
@@ -69,11 +71,17 @@ tf_time tls_time(const ASN1_TIME *at);
  */
 int tls_verify(struct tf_tls *t, X509 *leaf, STACK_OF(X509) * between, tf_time *out_until);
 int tls_verify_cb(X509_STORE_CTX *sc, void *tls);
+/* Was the leaf with this hash found good in this generation, and is so still? */
+bool tls_is_known(struct tf_tls *t, const uint8_t sha256[static 32], tf_time *out_until);
 void tls_forget(struct tf_tls *t);
 
 /* tls_client.c */
-/* Whose certificate came in c's handshake, or in the one that its session goes back to: c->client from then on. NULL:
- * none came, or memory is out. */
+/* Of a full handshake, or of a session that came back as a ticket. NULL: memory is out. */
+struct tls_client *tls_client_new(X509 *leaf, const STACK_OF(X509) * between);
+struct tls_client *tls_client_from_ticket(X509 *leaf, const void *der, size_t n);
+/* Gives c another, or none. */
+void tls_client_set(struct tf_tls_conn *c, struct tls_client *take_client);
+/* c's, if it is the one of c's session; NULL: no certificate came with that, or memory is out. */
 struct tls_client *tls_client_of(struct tf_tls_conn *c);
 struct tls_client *tls_client_ref(struct tls_client *client);
 void tls_client_free(struct tls_client **client);
@@ -82,8 +90,6 @@ int tls_client_check(struct tf_tls *t, struct tls_client *client);
 
 /* tls_ticket.c */
 int tls_ticket_setup(struct tf_tls *t, SSL_CTX *ctx);
-/* The certificates between leaf and CA, as the session's ticket holds them; NULL when there are none. Caller frees. */
-STACK_OF(X509) * tls_ticket_between(SSL_SESSION *s);
 
 /* tls_session.c */
 void tls_session_setup(SSL_CTX *ctx);

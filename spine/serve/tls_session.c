@@ -58,8 +58,8 @@ make_room(struct tf_tls *t)
 static bool
 is_short(const struct tls_client *client)
 {
-	int left = TF_TLS_SESSION_BYTES - i2d_X509(client->leaf, NULL);
-	for (int i = 0; client->between && i < sk_X509_num(client->between); i++)
+	int left = TF_TLS_SESSION_BYTES - i2d_X509(client->leaf, NULL) - (int)client->der_n;
+	for (int i = 0; client->between && !client->der && i < sk_X509_num(client->between); i++)
 		left -= i2d_X509(sk_X509_value(client->between, i), NULL);
 	return left >= 0;
 }
@@ -100,8 +100,7 @@ session_back(SSL *ssl, const unsigned char *id, int n, int *out_copy)
 	if (!s || tls_client_check(c->tls, s->client))
 		return NULL;
 	s->used = true;
-	tls_client_free(&c->client);
-	c->client = tls_client_ref(s->client);
+	tls_client_set(c, tls_client_ref(s->client));
 	return s->session;
 }
 

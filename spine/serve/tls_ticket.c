@@ -69,43 +69,26 @@ ticket_made(SSL *ssl, void *arg)
 	return SSL_SESSION_set1_ticket_appdata(s, der, (size_t)(p - der));
 }
 
-STACK_OF(X509) * tls_ticket_between(SSL_SESSION *s)
-{
-	void *der;
-	size_t n;
-	if (!SSL_SESSION_get0_ticket_appdata(s, &der, &n) || !n)
-		return NULL;
-	STACK_OF(X509) *between = sk_X509_new_null();
-	const unsigned char *p = der, *end = p + n;
-	while (between && p < end) {
-		X509 *x = d2i_X509(NULL, &p, (long)(end - p));
-		if (!x || !sk_X509_push(between, x)) {
-			X509_free(x);
-			break;
-		}
-	}
-	return between;
-}
-
 /* A ticket came back. Whoever showed a certificate then is looked at as if shown now; not good now means a full
  * handshake, which will tell the client why. */
 static SSL_TICKET_RETURN
 ticket_back(SSL *ssl, SSL_SESSION *s, const unsigned char *name, size_t name_n, SSL_TICKET_STATUS status, void *arg)
 {
-	struct tf_tls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	struct tf_tls_conn *c = SSL_get_app_data(ssl);
 	(void)name;
 	(void)name_n;
 	(void)arg;
 	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	X509 *leaf = SSL_SESSION_get0_peer(s);
-	if (!leaf && t->o.clients == TF_TLS_CLIENTS_MUST)
+	if (!leaf && c->tls->o.clients == TF_TLS_CLIENTS_MUST)
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	if (leaf) {
-		STACK_OF(X509) *between = tls_ticket_between(s);
-		int error = tls_verify(t, leaf, between, NULL);
-		sk_X509_pop_free(between, X509_free);
-		if (error)
+		void *der = NULL;
+		size_t n = 0;
+		SSL_SESSION_get0_ticket_appdata(s, &der, &n);
+		tls_client_set(c, tls_client_from_ticket(leaf, der, n));
+		if (!c->client || tls_client_check(c->tls, c->client))
 			return SSL_TICKET_RETURN_IGNORE_RENEW;
 	}
 	return status == SSL_TICKET_SUCCESS_RENEW ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;

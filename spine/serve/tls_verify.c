@@ -36,13 +36,13 @@ tls_forget(struct tf_tls *t)
 	memset(t->known, 0, sizeof t->known);
 }
 
-static bool
-is_known(struct tf_tls *t, struct tls_known *k)
+bool
+tls_is_known(struct tf_tls *t, const uint8_t sha256[static 32], tf_time *out_until)
 {
-	const struct tls_known *found = place_of(t, k->sha256);
-	if (CRYPTO_memcmp(found->sha256, k->sha256, sizeof k->sha256) != 0 || found->until <= tf_os_now(t->os))
+	const struct tls_known *found = place_of(t, sha256);
+	if (CRYPTO_memcmp(found->sha256, sha256, sizeof found->sha256) != 0 || found->until <= tf_os_now(t->os))
 		return false;
-	k->until = found->until;
+	*out_until = found->until;
 	return true;
 }
 
@@ -87,7 +87,7 @@ tls_verify(struct tf_tls *t, X509 *leaf, STACK_OF(X509) * between, tf_time *out_
 	if (!hash_of(leaf, k.sha256))
 		return X509_V_ERR_OUT_OF_MEM;
 	int error = X509_V_OK;
-	if (!is_known(t, &k)) {
+	if (!tls_is_known(t, k.sha256, &k.until)) {
 		X509_STORE_CTX *sc = X509_STORE_CTX_new();
 		error = X509_V_ERR_OUT_OF_MEM;
 		if (sc && X509_STORE_CTX_init(sc, SSL_CTX_get_cert_store(t->ctx), leaf, between) &&
