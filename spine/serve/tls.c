@@ -235,6 +235,12 @@ tf_tls_new(struct tf_os *os, const struct tf_tls_options *o, struct tf_tls **out
 	t->os = os;
 	t->o = *o;
 	t->o.ticket_rotate = o->ticket_rotate ? o->ticket_rotate : 3600 * TF_SEC;
+	t->o.sessions = o->sessions ? o->sessions : TF_TLS_SESSIONS;
+	t->sessions = tf_calloc(t->o.sessions, sizeof *t->sessions);
+	if (!t->sessions) {
+		tf_tls_free(&t);
+		return tf_fault(f, TF_NO_MEMORY, "no memory for TLS sessions");
+	}
 	tf_tls_rotate(t);
 	tf_tls_rotate(t);
 	enum tf_err e = tf_tls_reload(t, f);
@@ -257,7 +263,9 @@ tf_tls_free(struct tf_tls **tls)
 	struct tf_tls *t = *tls;
 	if (!t)
 		return;
-	tls_session_sweep(t, true);
+	if (t->sessions)
+		tls_session_sweep(t, true);
+	tf_free(t->sessions);
 	SSL_CTX_free(t->ctx);
 	tf_free(t->ocsp);
 	OPENSSL_cleanse(t->keys, sizeof t->keys);

@@ -15,11 +15,11 @@
 #pragma once
 #include "os/os.h"
 
-#define TF_TLS_FILE_BYTES  (1u << 20) /* a PEM or DER file */
-#define TF_TLS_CRL_BYTES   (64u << 20)
-#define TF_TLS_CHAIN_BYTES 8192 /* of intermediates in a ticket; a longer chain is not resumed */
-#define TF_TLS_CACHE       4096 /* client certificates whose chain is known to be good */
-#define TF_TLS_SESSIONS    16384
+#define TF_TLS_FILE_BYTES    (1u << 20) /* a PEM or DER file */
+#define TF_TLS_CRL_BYTES     (64u << 20)
+#define TF_TLS_CHAIN_BYTES   8192 /* of intermediates in a ticket; a longer chain is not resumed */
+#define TF_TLS_CACHE         4096 /* client certificates whose chain is known to be good */
+#define TF_TLS_SESSIONS      16384
 #define TF_TLS_SESSION_BYTES 4096
 
 struct tf_tls;
@@ -39,6 +39,7 @@ struct tf_tls_options {
 	const char *crl;       /* PEM: one for each CA of a client's chain; NULL: revocation is not looked at */
 	const char *ocsp;      /* DER: stapled as it is; NULL: none */
 	tf_dur ticket_rotate;  /* 0: an hour */
+	uint32_t sessions;     /* kept in memory; 0: TF_TLS_SESSIONS */
 };
 
 /* A client's certificate, as it proved to have its key. */

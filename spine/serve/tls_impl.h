@@ -47,10 +47,10 @@ struct tf_tls {
 	char *ocsp;
 	size_t ocsp_n;
 	struct tls_ticket_key keys[2]; /* present, before */
-	uint64_t period; /* one more with each rotation */
+	uint64_t period;               /* one more with each rotation */
 	tf_dur rotated;
-	uint32_t next; /* place in sessions to look at when one is to be kept */
-	struct tls_session sessions[TF_TLS_SESSIONS];
+	uint32_t next;                        /* place in sessions to look at when one is to be kept */
+	struct tls_session *sessions;         /* o.sessions places */
 	struct tls_known known[TF_TLS_CACHE]; /* by the first bytes of the hash */
 };
 

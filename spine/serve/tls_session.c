@@ -1,4 +1,5 @@
-/* Resumption with state: TLS 1.3 sessions kept here, so that nothing is decoded when their clients come back; see tls.h.
+/* Resumption with state: TLS 1.3 sessions kept here, so that nothing is decoded when their clients come back; see
+ *tls.h.
  *
  * Such a client has been given 32 bytes instead of a ticket, which is longer:
  *
@@ -23,7 +24,7 @@ vacate(struct tls_session *s)
 void
 tls_session_sweep(struct tf_tls *t, bool all)
 {
-	for (size_t i = 0; i < TF_TLS_SESSIONS; i++)
+	for (size_t i = 0; i < t->o.sessions; i++)
 		if (t->sessions[i].session && (all || t->period - t->sessions[i].period > 1))
 			vacate(&t->sessions[i]);
 }
@@ -34,7 +35,7 @@ find(struct tf_tls *t, const unsigned char id[static SSL_MAX_SSL_SESSION_ID_LENG
 	uint32_t place;
 	unsigned n;
 	memcpy(&place, id, sizeof place);
-	struct tls_session *s = &t->sessions[place % TF_TLS_SESSIONS];
+	struct tls_session *s = &t->sessions[place % t->o.sessions];
 	if (!s->session || CRYPTO_memcmp(SSL_SESSION_get_id(s->session, &n), id, SSL_MAX_SSL_SESSION_ID_LENGTH) != 0)
 		return NULL;
 	return s;
@@ -45,7 +46,7 @@ static struct tls_session *
 make_room(struct tf_tls *t)
 {
 	for (int i = 0; i < LOOK; i++) {
-		struct tls_session *s = &t->sessions[t->next++ % TF_TLS_SESSIONS];
+		struct tls_session *s = &t->sessions[t->next++ % t->o.sessions];
 		if (s->session && !s->used && SSL_SESSION_is_resumable(s->session))
 			continue;
 		vacate(s);
@@ -94,9 +95,7 @@ session_back(SSL *ssl, const unsigned char *id, int n, int *out_copy)
 {
 	struct tf_tls_conn *c = SSL_get_app_data(ssl);
 	*out_copy = 1; /* the table keeps its own */
-	if (n != SSL_MAX_SSL_SESSION_ID_LENGTH || SSL_version(ssl) < TLS1_3_VERSION)
-		return NULL;
-	struct tls_session *s = find(c->tls, id);
+	struct tls_session *s = n == SSL_MAX_SSL_SESSION_ID_LENGTH ? find(c->tls, id) : NULL;
 	if (!s || tls_client_check(c->tls, s->client))
 		return NULL;
 	s->used = true;
