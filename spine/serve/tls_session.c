@@ -55,14 +55,18 @@ make_room(struct tf_tls *t)
 	return NULL;
 }
 
-/* With long certificates it would hold too much memory. */
+/* Certificates cost some 4 KiB each once they are decoded. */
 static bool
 is_short(const struct tls_client *client)
 {
-	int left = TF_TLS_SESSION_BYTES - i2d_X509(client->leaf, NULL) - (int)client->der_n;
-	for (int i = 0; client->between && !client->der && i < sk_X509_num(client->between); i++)
-		left -= i2d_X509(sk_X509_value(client->between, i), NULL);
-	return left >= 0;
+	size_t bytes = (size_t)i2d_X509(client->leaf, NULL) + client->der_n;
+	int count = 1, tag, class;
+	const unsigned char *p = client->der, *end = p + client->der_n;
+	for (long n; p < end && !(ASN1_get_object(&p, &n, &tag, &class, (long)(end - p)) & 0x80); p += n)
+		count++;
+	for (int i = 0; !client->der && client->between && i < sk_X509_num(client->between); i++, count++)
+		bytes += (size_t)i2d_X509(sk_X509_value(client->between, i), NULL);
+	return count <= TF_TLS_SESSION_CERTIFICATES && bytes <= TF_TLS_SESSION_BYTES;
 }
 
 /* Without a certificate a ticket is as cheap: nobody fills the table who did not show one. */
