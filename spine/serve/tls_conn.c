@@ -26,7 +26,7 @@ tf_tls_conn_free(struct tf_tls_conn **conn)
 	struct tf_tls_conn *c = *conn;
 	if (!c)
 		return;
-	if (c->done && !c->broken) /* else OpenSSL spoils its session; only one that failed is to be */
+	if (c->done) /* else OpenSSL spoils its session, as it did already if the connection failed */
 		SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(c->ssl);
 	tls_client_free(&c->client);
