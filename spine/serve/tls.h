@@ -11,9 +11,9 @@
  *
  * Kept sessions: TLS 1.3 clients with a certificate are given 32 bytes that name what is kept here, while there is
  * room. Nothing is decoded when they come back: with OpenSSL 3.0 that is most of a handshake. A place is taken anew
- * when its client came back, and was given another, or when its connection broke. A session holds 6 KB, and 4 KB for
- * each certificate between leaf and CA; those that go on from one handshake share its certificates. All places: 50 MB
- * when there is none between, 160 MB at most.
+ * when its client came back, and was given another; when its connection broke; or, for a client that came back, from
+ * one that has not yet. A session holds some 10 KB, and 4 KB for each certificate between leaf and CA; those that go
+ * on from one handshake share its certificates. All places: 80 MB when there is none between, 160 MB at most.
  *
  * Tickets (no state here) for all others, and when no place is free: encrypted by a key that changes every
  * ticket_rotate; the one before still opens them. They carry the client's certificates.

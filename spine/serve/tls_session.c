@@ -41,18 +41,24 @@ find(struct tf_tls *t, const unsigned char id[static SSL_MAX_SSL_SESSION_ID_LENG
 	return s;
 }
 
-/* One of the few next places that is empty, or whose session will hardly be missed; NULL: none. */
+/* One of the few next places that is empty, or whose session will hardly be missed; NULL: none. For a client that does
+ * come back, also that of one who has not shown yet that it will: many never do. */
 static struct tls_session *
-make_room(struct tf_tls *t)
+make_room(struct tf_tls *t, bool came_back)
 {
+	struct tls_session *guess = NULL;
 	for (int i = 0; i < LOOK; i++) {
 		struct tls_session *s = &t->sessions[t->next++ % t->o.sessions];
-		if (s->session && !s->used && SSL_SESSION_is_resumable(s->session))
-			continue;
-		vacate(s);
-		return s;
+		if (!s->session || s->used || !SSL_SESSION_is_resumable(s->session)) {
+			vacate(s);
+			return s;
+		}
+		if (came_back && !s->came_back)
+			guess = s;
 	}
-	return NULL;
+	if (guess)
+		vacate(guess);
+	return guess;
 }
 
 /* Certificates cost some 4 KiB each once they are decoded. */
@@ -77,7 +83,8 @@ tls_session_keep(struct tf_tls_conn *c)
 	unsigned char id[SSL_MAX_SSL_SESSION_ID_LENGTH];
 	if (SSL_version(c->ssl) < TLS1_3_VERSION || !tls_client_of(c) || !is_short(c->client))
 		return false;
-	struct tls_session *place = make_room(t);
+	bool came_back = SSL_session_reused(c->ssl);
+	struct tls_session *place = make_room(t, came_back);
 	if (!place)
 		return false;
 	uint32_t at = (uint32_t)(place - t->sessions);
@@ -88,7 +95,7 @@ tls_session_keep(struct tf_tls_conn *c)
 		SSL_SESSION_free(session);
 		return false;
 	}
-	*place = (struct tls_session){session, tls_client_ref(c->client), t->period, false};
+	*place = (struct tls_session){session, tls_client_ref(c->client), t->period, came_back, false};
 	return true;
 }
 

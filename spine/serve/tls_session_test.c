@@ -195,7 +195,7 @@ sessions_end_by_the_clock(void **state)
 	tf_sim_free(&sim);
 }
 
-/* Sessions whose clients have another make room; those that are wanted still do not. */
+/* Sessions whose clients have another make room, and for those who came back, those of clients who did not yet. */
 static void
 a_full_table_gives_tickets(void **state)
 {
@@ -204,17 +204,37 @@ a_full_table_gives_tickets(void **state)
 	server_with(s, tf_os_real(), 2);
 	SSL_SESSION *one = session_by(s, id, &s->good, NULL), *two = session_by(s, id, &s->deep, s->between.x);
 	SSL_SESSION *three = session_by(s, ticket, &s->good, NULL);
-	struct ends e = meet(s, &s->good, NULL, TLS1_3_VERSION, one);
-	talk(&e);
-	assert_true(tf_tls_resumed(e.server));
-	assert_int_equal(ticket_size(kept), SSL_MAX_SSL_SESSION_ID_LENGTH);
-	part(&e);
-	assert_false(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, one)); /* its place was taken by the next */
-	assert_true(is_resumed(s, &s->deep, s->between.x, TLS1_3_VERSION, two));
 	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, three));
+	SSL_SESSION *four = kept;
+	kept = NULL;
+	assert_int_equal(ticket_size(four), SSL_MAX_SSL_SESSION_ID_LENGTH);
+	SSL_SESSION_free(session_by(s, ticket, &s->good, NULL));
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, four));
+	assert_int_equal(ticket_size(kept), SSL_MAX_SSL_SESSION_ID_LENGTH);
+	int left = is_resumed(s, &s->good, NULL, TLS1_3_VERSION, one);
+	left += is_resumed(s, &s->deep, s->between.x, TLS1_3_VERSION, two);
+	assert_int_equal(left, 1);
 	SSL_SESSION_free(one);
 	SSL_SESSION_free(two);
 	SSL_SESSION_free(three);
+	SSL_SESSION_free(four);
+}
+
+static void
+who_came_back_is_not_forgotten_for_another(void **state)
+{
+	struct stage *s = *state;
+	server_with(s, tf_os_real(), 1);
+	SSL_SESSION *one = session_by(s, &ways[1], &s->good, NULL), *other = session_by(s, &ways[2], &s->good, NULL);
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, one));
+	SSL_SESSION *again = kept;
+	kept = NULL;
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, other));
+	assert_true(ticket_size(kept) > SSL_MAX_SSL_SESSION_ID_LENGTH);
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, again));
+	SSL_SESSION_free(one);
+	SSL_SESSION_free(other);
+	SSL_SESSION_free(again);
 }
 
 /* Signed anew with a comment of n bytes. */
@@ -390,6 +410,7 @@ main(void)
 		TEST(sessions_outlive_one_rotation),
 		TEST(sessions_end_by_the_clock),
 		TEST(a_full_table_gives_tickets),
+		TEST(who_came_back_is_not_forgotten_for_another),
 		TEST(long_certificates_are_not_kept),
 		TEST(nameless_clients_are_not_kept),
 		TEST(an_id_is_of_its_version),
