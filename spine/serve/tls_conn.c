@@ -10,11 +10,10 @@ tf_tls_conn_new(struct tf_tls *t, int fd, struct tf_tls_conn **out, struct tf_fa
 		return tf_fault(f, TF_NO_MEMORY, "no memory for a TLS connection");
 	c->tls = t;
 	c->ssl = SSL_new(t->ctx);
-	if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
+	if (!c->ssl || !SSL_set_fd(c->ssl, fd) || !SSL_set_app_data(c->ssl, c)) {
 		tf_tls_conn_free(&c);
 		return tls_fault(f, TF_NO_MEMORY, "no memory for a TLS connection");
 	}
-	SSL_set_app_data(c->ssl, c);
 	SSL_set_accept_state(c->ssl);
 	*out = c;
 	return TF_OK;

@@ -1,5 +1,4 @@
-/* Resumption with state: TLS 1.3 sessions kept here, so that nothing is decoded when their clients come back; see
- *tls.h.
+/* Resumption with state: TLS 1.3 sessions are kept here, so that nothing is decoded when they come back; see tls.h.
  *
  * Such a client has been given 32 bytes instead of a ticket, which is longer:
  *
@@ -67,7 +66,7 @@ is_short(const struct tls_client *client)
 {
 	size_t bytes = (size_t)i2d_X509(client->leaf, NULL) + client->der_n;
 	int count = 1, tag, class;
-	const unsigned char *p = client->der, *end = p + client->der_n;
+	const unsigned char *p = client->der, *end = p ? p + client->der_n : p;
 	for (long n; p < end && !(ASN1_get_object(&p, &n, &tag, &class, (long)(end - p)) & 0x80); p += n)
 		count++;
 	for (int i = 0; !client->der && client->between && i < sk_X509_num(client->between); i++, count++)
