@@ -264,9 +264,7 @@ tf_tls_free(struct tf_tls **tls)
 	struct tf_tls *t = *tls;
 	if (!t)
 		return;
-	if (t->sessions)
-		tls_session_sweep(t, true);
-	tf_free(t->sessions);
+	tls_session_release(t);
 	SSL_CTX_free(t->ctx);
 	tf_free(t->ocsp);
 	OPENSSL_cleanse(t->keys, sizeof t->keys);

@@ -50,7 +50,7 @@ struct tf_tls {
 	struct tls_ticket_key keys[2]; /* present, before */
 	uint64_t period;               /* one more with each rotation */
 	tf_dur rotated;
-	uint32_t next;                        /* place in sessions to look at when one is to be kept */
+	uint32_t next, swept; /* places in sessions to look at: for one that is to be kept, for one that is over */
 	struct tls_session *sessions;         /* o.sessions places */
 	struct tls_known known[TF_TLS_CACHE]; /* by the first bytes of the hash */
 };
@@ -96,5 +96,4 @@ int tls_ticket_setup(struct tf_tls *t, SSL_CTX *ctx);
 void tls_session_setup(SSL_CTX *ctx);
 /* Keeps the session that c is to be told of; false: it is to be a ticket. */
 bool tls_session_keep(struct tf_tls_conn *c);
-/* Drops those made before the period before, or all. */
-void tls_session_sweep(struct tf_tls *t, bool all);
+void tls_session_release(struct tf_tls *t);

@@ -8,9 +8,10 @@
  *
  * OpenSSL takes a connection's tickets to be one or the other, by SSL_OP_NO_TICKET, which it looks at when they come
  * (`hello` sets it) and again when one is made (ticket_made in tls_ticket.c does). */
+#include "base/mem.h"
 #include "tls_impl.h"
 
-#define LOOK 16 /* places looked at for one more session */
+#define LOOK 16 /* places looked at in a turn */
 
 static void
 vacate(struct tls_session *s)
@@ -21,11 +22,29 @@ vacate(struct tls_session *s)
 }
 
 void
-tls_session_sweep(struct tf_tls *t, bool all)
+tls_session_release(struct tf_tls *t)
 {
-	for (size_t i = 0; i < t->o.sessions; i++)
-		if (t->sessions[i].session && (all || t->period - t->sessions[i].period > 1))
-			vacate(&t->sessions[i]);
+	for (size_t i = 0; t->sessions && i < t->o.sessions; i++)
+		vacate(&t->sessions[i]);
+	tf_free(t->sessions);
+}
+
+/* A ticket as old would be opened by no key any more. */
+static bool
+is_over(const struct tf_tls *t, const struct tls_session *s)
+{
+	return t->period - s->period > 1;
+}
+
+/* A few places with each hello: all at once would hold the others up for 70 ms. */
+static void
+sweep(struct tf_tls *t)
+{
+	for (int i = 0; i < LOOK; i++) {
+		struct tls_session *s = &t->sessions[t->swept++ % t->o.sessions];
+		if (s->session && is_over(t, s))
+			vacate(s);
+	}
 }
 
 static struct tls_session *
@@ -35,7 +54,8 @@ find(struct tf_tls *t, const unsigned char id[static SSL_MAX_SSL_SESSION_ID_LENG
 	unsigned n;
 	memcpy(&place, id, sizeof place);
 	struct tls_session *s = &t->sessions[place % t->o.sessions];
-	if (!s->session || CRYPTO_memcmp(SSL_SESSION_get_id(s->session, &n), id, SSL_MAX_SSL_SESSION_ID_LENGTH) != 0)
+	if (!s->session || is_over(t, s) ||
+	    CRYPTO_memcmp(SSL_SESSION_get_id(s->session, &n), id, SSL_MAX_SSL_SESSION_ID_LENGTH) != 0)
 		return NULL;
 	return s;
 }
@@ -48,7 +68,7 @@ make_room(struct tf_tls *t, bool came_back)
 	struct tls_session *guess = NULL;
 	for (int i = 0; i < LOOK; i++) {
 		struct tls_session *s = &t->sessions[t->next++ % t->o.sessions];
-		if (!s->session || s->used || !SSL_SESSION_is_resumable(s->session)) {
+		if (!s->session || is_over(t, s) || s->used || !SSL_SESSION_is_resumable(s->session)) {
 			vacate(s);
 			return s;
 		}
@@ -143,6 +163,7 @@ hello(SSL *ssl, int *alert, void *arg)
 	tf_dur past = tf_os_ticks(t->os) - t->rotated;
 	for (int i = 1; i <= 2 && past > i * t->o.ticket_rotate; i++)
 		tf_tls_rotate(t);
+	sweep(t);
 	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &p, &n) && names_one(t, p, n))
 		SSL_set_options(ssl, SSL_OP_NO_TICKET);
 	else

@@ -12,7 +12,6 @@ tf_tls_rotate(struct tf_tls *t)
 	tf_os_random(t->os, &t->keys[0], sizeof t->keys[0]);
 	t->rotated = tf_os_ticks(t->os);
 	t->period++;
-	tls_session_sweep(t, false);
 }
 
 static bool
