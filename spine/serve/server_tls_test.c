@@ -78,7 +78,7 @@ struct secure {
 };
 
 static struct secure
-secure_dial(const struct pki_pair *with)
+secure_dial_again(const struct pki_pair *with, SSL_SESSION *session)
 {
 	struct secure s = {.tcp = site_dial(site), .ctx = SSL_CTX_new(TLS_client_method())};
 	if (with) {
@@ -89,9 +89,17 @@ secure_dial(const struct pki_pair *with)
 	SSL_CTX_set_verify(s.ctx, SSL_VERIFY_PEER, NULL);
 	s.ssl = SSL_new(s.ctx);
 	SSL_set_fd(s.ssl, s.tcp.fd);
+	if (session)
+		SSL_set_session(s.ssl, session);
 	tf_buf_init(&s.in, 0);
 	assert_int_equal(SSL_connect(s.ssl), 1);
 	return s;
+}
+
+static struct secure
+secure_dial(const struct pki_pair *with)
+{
+	return secure_dial_again(with, NULL);
 }
 
 static void
@@ -257,6 +265,36 @@ a_revoked_certificate_is_told_on_its_kept_connection(void **state)
 }
 
 static void
+a_revoked_certificate_does_not_come_back(void **state)
+{
+	(void)state;
+	X509 *revoked[] = {partner.x};
+	SSL_SESSION *session = NULL;
+	for (int i = 0; i < 3; i++) {
+		struct secure s = secure_dial_again(&partner, session);
+		assert_int_equal(SSL_session_reused(s.ssl), i > 0);
+		secure_say(&s, "GET /echo/1/2 HTTP/1.1\r\nHost: h\r\n\r\n");
+		secure_hear(&s);
+		assert_int_equal(s.status, 200);
+		assert_non_null(memmem(s.body.p, s.body.n, "CN=partner", 10));
+		SSL_SESSION_free(session);
+		session = SSL_get1_session(s.ssl);
+		secure_close(&s);
+		tf_server_reload(site->server); /* a session outlives it */
+		site_logged(site, "tls.reloaded", i + 1);
+	}
+	pki_write_crl(crl, &root, revoked, 1, DAY_S);
+	tf_server_reload(site->server);
+	site_logged(site, "tls.reloaded", 4);
+	struct secure s = secure_dial_again(&partner, session);
+	secure_say(&s, "GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+	assert_false(more(&s));
+	site_logged(site, "tls.refused", 1);
+	SSL_SESSION_free(session);
+	secure_close(&s);
+}
+
+static void
 files_that_do_not_fit_are_logged_and_left(void **state)
 {
 	(void)state;
@@ -317,6 +355,7 @@ main(void)
 		TEST(who_comes_without_or_in_the_clear_is_not_answered),
 		TEST(a_silent_handshake_is_given_up),
 		TEST(a_revoked_certificate_is_told_on_its_kept_connection),
+		TEST(a_revoked_certificate_does_not_come_back),
 		TEST(files_that_do_not_fit_are_logged_and_left),
 		cmocka_unit_test(a_forwarded_certificate_is_believed_from_a_terminator_only),
 	};

@@ -170,8 +170,9 @@ configure(struct making *m)
 	SSL_CTX_set_app_data(ctx, t);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-				      SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+				      SSL_MODE_RELEASE_BUFFERS |
+				      SSL_MODE_NO_AUTO_CHAIN); /* what the file holds is sent, not what the CAs add */
+	tls_session_setup(ctx);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
 	SSL_CTX_set_tlsext_status_cb(ctx, staple);
@@ -235,6 +236,12 @@ tf_tls_new(struct tf_os *os, const struct tf_tls_options *o, struct tf_tls **out
 	t->os = os;
 	t->o = *o;
 	t->o.ticket_rotate = o->ticket_rotate ? o->ticket_rotate : 3600 * TF_SEC;
+	t->o.sessions = o->sessions ? o->sessions : TF_TLS_SESSIONS;
+	t->sessions = tf_calloc(t->o.sessions, sizeof *t->sessions);
+	if (!t->sessions) {
+		tf_tls_free(&t);
+		return tf_fault(f, TF_NO_MEMORY, "no memory for TLS sessions");
+	}
 	tf_tls_rotate(t);
 	tf_tls_rotate(t);
 	enum tf_err e = tf_tls_reload(t, f);
@@ -257,6 +264,7 @@ tf_tls_free(struct tf_tls **tls)
 	struct tf_tls *t = *tls;
 	if (!t)
 		return;
+	tls_session_release(t);
 	SSL_CTX_free(t->ctx);
 	tf_free(t->ocsp);
 	OPENSSL_cleanse(t->keys, sizeof t->keys);

@@ -4,21 +4,32 @@
  * The files named in the options are read as one generation. tf_tls_reload reads them anew: files that do not fit
  * together are refused and the generation before stays in use; connections that are open keep theirs. What was decided
  * about a client's certificate holds for one generation only: a resumed session and a kept connection are looked at
- * again by the present CAs, CRLs and clock (ticket_back in tls_ticket.c, tf_tls_recheck).
+ * again by the present CAs, CRLs and clock (session_back in tls_session.c, ticket_back in tls_ticket.c,
+ * tf_tls_recheck).
  *
- * Tickets (no state here): encrypted by a key that changes every ticket_rotate; the one before still opens them, so a
- * ticket lives up to twice that. They carry the client's certificates, so that a resumption is checked as a full
- * handshake is.
+ * Resumption is of two kinds. Both check what a full handshake does, and end after twice ticket_rotate at most.
+ *
+ * Kept sessions: TLS 1.3 clients with a certificate are given 32 bytes that name what is kept here, while there is
+ * room. Nothing is decoded when they come back: with OpenSSL 3.0 that is most of a handshake. A place is taken anew
+ * when its client came back, and was given another; when its connection broke; or, for a client that came back, from
+ * one that has not yet. A session holds some 10 KB, and 4 KB for each certificate between leaf and CA; those that go
+ * on from one handshake share its certificates. All places: 80 MB when there is none between, 160 MB at most.
+ *
+ * Tickets (no state here) for all others, and when no place is free: encrypted by a key that changes every
+ * ticket_rotate; the one before still opens them. They carry the client's certificates.
  *
  * Not offered: TLS 1.1 and below, renegotiation, compression, early data. Bounds: TF_TLS_*. Thread rule: one thread
  * (the server's loop) but for tf_tls_certificate, whose result does not change. */
 #pragma once
 #include "os/os.h"
 
-#define TF_TLS_FILE_BYTES  (1u << 20) /* a PEM or DER file */
-#define TF_TLS_CRL_BYTES   (64u << 20)
-#define TF_TLS_CHAIN_BYTES 8192 /* of intermediates in a ticket; a longer chain is not resumed */
-#define TF_TLS_CACHE       4096 /* client certificates whose chain is known to be good */
+#define TF_TLS_FILE_BYTES           (1u << 20) /* a PEM or DER file */
+#define TF_TLS_CRL_BYTES            (64u << 20)
+#define TF_TLS_CHAIN_BYTES          8192 /* of intermediates in a ticket; a longer chain is not resumed */
+#define TF_TLS_CACHE                4096 /* client certificates whose chain is known to be good */
+#define TF_TLS_SESSIONS             8192 /* kept in memory */
+#define TF_TLS_SESSION_CERTIFICATES 3    /* of one of them, the leaf too; who has more gets a ticket */
+#define TF_TLS_SESSION_BYTES        4096 /* of these */
 
 struct tf_tls;
 struct tf_tls_conn;
@@ -37,6 +48,7 @@ struct tf_tls_options {
 	const char *crl;       /* PEM: one for each CA of a client's chain; NULL: revocation is not looked at */
 	const char *ocsp;      /* DER: stapled as it is; NULL: none */
 	tf_dur ticket_rotate;  /* 0: an hour */
+	uint32_t sessions;     /* kept in memory; 0: TF_TLS_SESSIONS */
 };
 
 /* A client's certificate, as it proved to have its key. */

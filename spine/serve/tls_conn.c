@@ -10,7 +10,7 @@ tf_tls_conn_new(struct tf_tls *t, int fd, struct tf_tls_conn **out, struct tf_fa
 		return tf_fault(f, TF_NO_MEMORY, "no memory for a TLS connection");
 	c->tls = t;
 	c->ssl = SSL_new(t->ctx);
-	if (!c->ssl || !SSL_set_fd(c->ssl, fd)) {
+	if (!c->ssl || !SSL_set_fd(c->ssl, fd) || !SSL_set_app_data(c->ssl, c)) {
 		tf_tls_conn_free(&c);
 		return tls_fault(f, TF_NO_MEMORY, "no memory for a TLS connection");
 	}
@@ -25,9 +25,10 @@ tf_tls_conn_free(struct tf_tls_conn **conn)
 	struct tf_tls_conn *c = *conn;
 	if (!c)
 		return;
+	if (c->done) /* else OpenSSL spoils its session, as it did already if the connection failed */
+		SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(c->ssl);
-	X509_free(c->leaf);
-	sk_X509_pop_free(c->between, X509_free);
+	tls_client_free(&c->client);
 	tf_free(c);
 	*conn = NULL;
 }
@@ -61,15 +62,9 @@ unfinished(struct tf_tls_conn *c, int rc, unsigned *out_want, struct tf_fault *f
 static enum tf_err
 take_certificate(struct tf_tls_conn *c, struct tf_fault *f)
 {
-	c->leaf = SSL_get1_peer_certificate(c->ssl);
-	c->checked = c->tls->generation;
-	if (!c->leaf)
+	if (!tls_client_of(c) && !SSL_get0_peer_certificate(c->ssl))
 		return TF_OK;
-	c->between = SSL_session_reused(c->ssl) ? tls_ticket_between(SSL_get_session(c->ssl))
-						: X509_chain_up_ref(SSL_get_peer_cert_chain(c->ssl));
-	bool ok = tls_describe(c->leaf, &c->cert);
-	int error = ok ? tls_verify(c->tls, c->leaf, c->between, &c->until) : X509_V_ERR_OUT_OF_MEM;
-	c->cert.not_after = tls_time(X509_get0_notAfter(c->leaf));
+	int error = c->client ? tls_client_check(c->tls, c->client) : X509_V_ERR_OUT_OF_MEM;
 	if (!error)
 		return TF_OK;
 	return tf_fault(f, TF_DENIED, "the client's certificate was refused: %s", X509_verify_cert_error_string(error));
@@ -127,20 +122,17 @@ tf_tls_shutdown(struct tf_tls_conn *c)
 const struct tf_certificate *
 tf_tls_certificate(const struct tf_tls_conn *c)
 {
-	return c->leaf ? &c->cert : NULL;
+	return c->client ? &c->client->cert : NULL;
 }
 
 enum tf_err
 tf_tls_recheck(struct tf_tls_conn *c, struct tf_fault *f)
 {
-	if (!c->leaf || (c->checked == c->tls->generation && tf_os_now(c->tls->os) < c->until))
+	int error = c->client ? tls_client_check(c->tls, c->client) : X509_V_OK;
+	if (!error)
 		return TF_OK;
-	int error = tls_verify(c->tls, c->leaf, c->between, &c->until);
-	if (error)
-		return tf_fault(f, TF_DENIED, "the client's certificate is no longer good: %s",
-				X509_verify_cert_error_string(error));
-	c->checked = c->tls->generation;
-	return TF_OK;
+	return tf_fault(f, TF_DENIED, "the client's certificate is no longer good: %s",
+			X509_verify_cert_error_string(error));
 }
 
 bool

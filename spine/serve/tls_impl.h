@@ -1,4 +1,5 @@
-/* Inside TLS: what tls.c (files), tls_verify.c (certificates), tls_ticket.c (resumption) and tls_conn.c share. */
+/* Inside TLS: what tls.c (files), tls_verify.c (certificates), tls_client.c (who came), tls_ticket.c and tls_session.c
+ * (resumption) and tls_conn.c share. */
 #pragma once
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -17,6 +18,27 @@ struct tls_known {
 	tf_time until;
 };
 
+/* A certificate that came, for the connections and sessions that go on from one handshake. */
+struct tls_client {
+	unsigned refs;
+	X509 *leaf;
+	STACK_OF(X509) * between; /* leaf and CA; NULL: none, or still in der */
+	unsigned char *der;       /* these as they were in a ticket: decoded when they are needed */
+	size_t der_n;
+	struct tf_certificate cert;
+	uint64_t checked; /* generation in which it was found good; 0: none yet */
+	tf_time until;
+};
+
+/* A TLS 1.3 session kept here; empty without session. */
+struct tls_session {
+	SSL_SESSION *session;
+	struct tls_client *client;
+	uint64_t period; /* in which it was made */
+	bool came_back;  /* made when its client resumed another: last to go */
+	bool used;       /* its client has another by now: first to go */
+};
+
 struct tf_tls {
 	struct tf_os *os;
 	struct tf_tls_options o;
@@ -26,7 +48,10 @@ struct tf_tls {
 	char *ocsp;
 	size_t ocsp_n;
 	struct tls_ticket_key keys[2]; /* present, before */
+	uint64_t period;               /* one more with each rotation */
 	tf_dur rotated;
+	uint32_t next, swept; /* places in sessions to look at: for one that is to be kept, for one that is over */
+	struct tls_session *sessions;         /* o.sessions places */
 	struct tls_known known[TF_TLS_CACHE]; /* by the first bytes of the hash */
 };
 
@@ -34,11 +59,7 @@ struct tf_tls_conn {
 	struct tf_tls *tls;
 	SSL *ssl;
 	bool done, broken;
-	X509 *leaf; /* NULL: none */
-	STACK_OF(X509) * between;
-	struct tf_certificate cert;
-	uint64_t checked; /* generation in which the certificate was found good */
-	tf_time until;
+	struct tls_client *client; /* NULL: none */
 };
 
 /* OpenSSL's first complaint becomes the fault's reason; its queue is emptied. */
@@ -51,12 +72,28 @@ tf_time tls_time(const ASN1_TIME *at);
  */
 int tls_verify(struct tf_tls *t, X509 *leaf, STACK_OF(X509) * between, tf_time *out_until);
 int tls_verify_cb(X509_STORE_CTX *sc, void *tls);
+/* Was the leaf with this hash found good in this generation, and is so still? */
+bool tls_is_known(struct tf_tls *t, const uint8_t sha256[static 32], tf_time *out_until);
 void tls_forget(struct tf_tls *t);
 
-/* Hash, subject, serial; false when memory is out. not_after is the caller's. */
-bool tls_describe(X509 *leaf, struct tf_certificate *out);
+/* tls_client.c */
+/* Of a full handshake, or of a session that came back as a ticket. NULL: memory is out. */
+struct tls_client *tls_client_new(X509 *leaf, const STACK_OF(X509) * between);
+struct tls_client *tls_client_from_ticket(X509 *leaf, const void *der, size_t n);
+/* Gives c another, or none. */
+void tls_client_set(struct tf_tls_conn *c, struct tls_client *take_client);
+/* c's, if it is the one of c's session; NULL: no certificate came with that, or memory is out. */
+struct tls_client *tls_client_of(struct tf_tls_conn *c);
+struct tls_client *tls_client_ref(struct tls_client *client);
+void tls_client_free(struct tls_client **client);
+/* tls_verify, asked again only in another generation or when its answer has run out. */
+int tls_client_check(struct tf_tls *t, struct tls_client *client);
 
 /* tls_ticket.c */
 int tls_ticket_setup(struct tf_tls *t, SSL_CTX *ctx);
-/* The certificates between leaf and CA, as the session's ticket holds them; NULL when there are none. Caller frees. */
-STACK_OF(X509) * tls_ticket_between(SSL_SESSION *s);
+
+/* tls_session.c */
+void tls_session_setup(SSL_CTX *ctx);
+/* Keeps the session that c is to be told of; false: it is to be a ticket. */
+bool tls_session_keep(struct tf_tls_conn *c);
+void tls_session_release(struct tf_tls *t);

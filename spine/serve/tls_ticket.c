@@ -11,6 +11,7 @@ tf_tls_rotate(struct tf_tls *t)
 	t->keys[1] = t->keys[0];
 	tf_os_random(t->os, &t->keys[0], sizeof t->keys[0]);
 	t->rotated = tf_os_ticks(t->os);
+	t->period++;
 }
 
 static bool
@@ -28,8 +29,6 @@ static int
 ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
 {
 	struct tf_tls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	if (tf_os_ticks(t->os) - t->rotated > t->o.ticket_rotate)
-		tf_tls_rotate(t);
 	if (encrypt) {
 		tf_os_random(t->os, iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc()));
 		memcpy(name, t->keys[0].name, sizeof t->keys[0].name);
@@ -42,12 +41,21 @@ ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *
 	return 0;
 }
 
-/* Before a ticket is made: OpenSSL keeps the leaf in it; what stands between leaf and CA is put beside it. */
+/* Before a ticket is made: OpenSSL keeps the leaf in it; what stands between leaf and CA is put beside it. TLS 1.3's
+ * holds no more than a name where there is room to keep the session here. */
 static int
 ticket_made(SSL *ssl, void *arg)
 {
 	(void)arg;
-	if (SSL_session_reused(ssl))
+	void *der_before;
+	size_t n_before;
+	if (tls_session_keep(SSL_get_app_data(ssl))) {
+		SSL_set_options(ssl, SSL_OP_NO_TICKET);
+		return 1;
+	}
+	SSL_clear_options(ssl, SSL_OP_NO_TICKET);
+	SSL_SESSION *s = SSL_get_session(ssl);
+	if (SSL_SESSION_get0_ticket_appdata(s, &der_before, &n_before) && n_before)
 		return 1; /* it is there since the first ticket: who resumes does not send it again */
 	uint8_t der[TF_TLS_CHAIN_BYTES], *p = der;
 	STACK_OF(X509) *between = SSL_get_peer_cert_chain(ssl);
@@ -57,25 +65,7 @@ ticket_made(SSL *ssl, void *arg)
 			return 1; /* not resumed then: its chain cannot be checked */
 		i2d_X509(sk_X509_value(between, i), &p);
 	}
-	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), der, (size_t)(p - der));
-}
-
-STACK_OF(X509) * tls_ticket_between(SSL_SESSION *s)
-{
-	void *der;
-	size_t n;
-	if (!SSL_SESSION_get0_ticket_appdata(s, &der, &n) || !n)
-		return NULL;
-	STACK_OF(X509) *between = sk_X509_new_null();
-	const unsigned char *p = der, *end = p + n;
-	while (between && p < end) {
-		X509 *x = d2i_X509(NULL, &p, (long)(end - p));
-		if (!x || !sk_X509_push(between, x)) {
-			X509_free(x);
-			break;
-		}
-	}
-	return between;
+	return SSL_SESSION_set1_ticket_appdata(s, der, (size_t)(p - der));
 }
 
 /* A ticket came back. Whoever showed a certificate then is looked at as if shown now; not good now means a full
@@ -83,20 +73,21 @@ STACK_OF(X509) * tls_ticket_between(SSL_SESSION *s)
 static SSL_TICKET_RETURN
 ticket_back(SSL *ssl, SSL_SESSION *s, const unsigned char *name, size_t name_n, SSL_TICKET_STATUS status, void *arg)
 {
-	struct tf_tls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	struct tf_tls_conn *c = SSL_get_app_data(ssl);
 	(void)name;
 	(void)name_n;
 	(void)arg;
 	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	X509 *leaf = SSL_SESSION_get0_peer(s);
-	if (!leaf && t->o.clients == TF_TLS_CLIENTS_MUST)
+	if (!leaf && c->tls->o.clients == TF_TLS_CLIENTS_MUST)
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	if (leaf) {
-		STACK_OF(X509) *between = tls_ticket_between(s);
-		int error = tls_verify(t, leaf, between, NULL);
-		sk_X509_pop_free(between, X509_free);
-		if (error)
+		void *der = NULL;
+		size_t n = 0;
+		SSL_SESSION_get0_ticket_appdata(s, &der, &n);
+		tls_client_set(c, tls_client_from_ticket(leaf, der, n));
+		if (!c->client || tls_client_check(c->tls, c->client))
 			return SSL_TICKET_RETURN_IGNORE_RENEW;
 	}
 	return status == SSL_TICKET_SUCCESS_RENEW ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
