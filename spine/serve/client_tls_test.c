@@ -203,12 +203,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(the_certificate_is_shown_and_the_connection_kept),
-		TEST(without_one_it_is_not_let_in),
-		TEST(a_server_that_is_not_trusted_hears_nothing),
-		TEST(nor_one_of_another_name),
-		TEST(files_are_read_anew_for_a_new_connection),
-		TEST(a_certificate_needs_its_key),
+		TEST(the_certificate_is_shown_and_the_connection_kept), TEST(without_one_it_is_not_let_in),
+		TEST(a_server_that_is_not_trusted_hears_nothing),       TEST(nor_one_of_another_name),
+		TEST(files_are_read_anew_for_a_new_connection),         TEST(a_certificate_needs_its_key),
 	};
 	return cmocka_run_group_tests(tests, make_pki, drop_pki);
 }

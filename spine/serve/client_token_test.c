@@ -227,8 +227,8 @@ no_token_fails_all_who_wait_and_is_not_asked_for_at_once_again(void **state)
 {
 	(void)state;
 	enum { MANY = 16 };
-	static const char *const why[] = {"invalid_client", "is not Bearer", "access_token", "no token has", "expires_in",
-					  "expired already", "no token from"};
+	static const char *const why[] = {"invalid_client", "is not Bearer",   "access_token", "no token has",
+					  "expires_in",     "expired already", "no token from"};
 	for (int i = 0; i < 7; i++) {
 		struct peer *p = peer_start(NULL, NULL, take_any, fail_issuing);
 		struct outcomes all;
