@@ -44,7 +44,8 @@ static void
 fetch_failed(void *ctx, const struct tf_fault *f)
 {
 	struct tf_guard *g = ctx;
-	tf_watch_fault(g->watch, "oauth.fetch_failed", NULL, f);
+	if (f->code != TF_END) /* that is tf_guard_stop */
+		tf_watch_fault(g->watch, "oauth.fetch_failed", NULL, f);
 }
 
 static enum tf_err
