@@ -107,7 +107,7 @@ many_calls_share_one_request_for_a_token(void **state)
 	(void)state;
 	enum { MANY = 64 };
 	struct peer *p = peer_start(NULL, NULL, take_any, issue);
-	struct outcomes all;
+	static struct outcomes all;
 	start(p, (struct tf_client_options){0}, (struct tf_client_tokens_options){0});
 	struct tf_client_request r = {.url = p->url, .body = TF_STR("a"), .tokens = tokens};
 	outcomes_init(&all);
@@ -178,7 +178,7 @@ only_the_token_that_was_refused_is_taken_back(void **state)
 	(void)state;
 	enum { MANY = 16 };
 	struct peer *p = peer_start(NULL, NULL, refuse_the_first, issue);
-	struct outcomes all;
+	static struct outcomes all;
 	start(p, (struct tf_client_options){0}, (struct tf_client_tokens_options){0});
 	struct tf_client_request r = {.url = p->url, .body = TF_STR("a"), .tokens = tokens};
 	outcomes_init(&all);
@@ -231,7 +231,7 @@ no_token_fails_all_who_wait_and_is_not_asked_for_at_once_again(void **state)
 					  "expires_in",     "expired already", "no token from"};
 	for (int i = 0; i < 7; i++) {
 		struct peer *p = peer_start(NULL, NULL, take_any, fail_issuing);
-		struct outcomes all;
+		static struct outcomes all;
 		peer_set(p, i);
 		start(p, (struct tf_client_options){0}, (struct tf_client_tokens_options){0});
 		struct tf_client_request r = {.url = p->url, .body = TF_STR("a"), .tokens = tokens};

@@ -157,7 +157,7 @@ set_tls(struct client_call *c)
 	if (o->cert) {
 		SET(SSLCERT, o->cert);
 		SET(SSLKEY, o->key);
-		SET(SSL_SESSIONID_CACHE, 0L); /* a resumed session would show the certificate of then */
+		SET(SSL_SESSIONID_CACHE, 0L); /* a session resumed from elsewhere would show the certificate of then */
 	}
 	return ok;
 }
