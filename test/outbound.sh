@@ -192,7 +192,7 @@ promise "so are the calls" back
 # Tokens: of our own issuer, proved by the certificate.
 id client add --dir s --id alpha --scope policy:read --cert s/certs/alpha.pem >/dev/null
 secret=$(id client add --dir s --id basic --scope policy:read --secret | jq -r .secret)
-id serve --dir s --listen 127.0.0.1:0 2>s.log &
+"$build/tenfold-identity" serve --dir s --listen 127.0.0.1:0 2>s.log &
 jobs+=($!)
 await s.log serve.ready
 ours=https://localhost:$(sed -n 's/.*"address":"[^"]*:\([0-9]*\)".*/\1/p' s.log)
