@@ -172,7 +172,7 @@ cp s/certs/alpha.pem own.pem
 cp s/certs/alpha.key own.key
 
 # A breaker: nginx is away for a while.
-client --tries 1 --open 700ms
+client --tries 1 --open 2s
 promise "before" same "$(outcome 1 GET $at/ok)" "1 OK 200 1"
 nginx_stop
 for _ in 1 2 3 4 5; do ask 1 GET $at/ok >/dev/null; done

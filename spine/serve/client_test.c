@@ -491,7 +491,7 @@ retry_after_is_waited_for_or_the_call_ends(void **state)
 	struct script *s = play((const char *[TRIES]){BUSY_FOR("1"), OK_ANSWER});
 	tf_dur begun = ticks();
 	OK(post(s->url));
-	assert_in_range(ticks() - begun, TF_SEC, 4 * TF_SEC);
+	assert_true(ticks() - begun >= TF_SEC);
 	end(s);
 	s = play((const char *[TRIES]){BUSY_FOR("3600"), OK_ANSWER});
 	assert_int_equal(post(s->url), TF_IO);
@@ -699,7 +699,7 @@ a_breaker_spares_who_has_failed(void **state)
 	(void)state;
 	struct tf_client_options o = quick;
 	o.tries = 1;
-	o.breaker = (struct tf_breaker_options){.failures = 3, .open_first = TF_SEC / 5, .open_max = TF_SEC / 5};
+	o.breaker = (struct tf_breaker_options){.failures = 3, .open_first = TF_SEC, .open_max = TF_SEC};
 	with(o);
 	struct peer *p = peer_start(NULL, NULL, fail_until_told, NULL);
 	peer_set(p, 404);
@@ -713,7 +713,7 @@ a_breaker_spares_who_has_failed(void **state)
 		assert_int_equal(post(p->url), TF_IO);
 	assert_int_equal(post(p->url), TF_BUSY);
 	assert_int_equal(answer.tries, 0);
-	assert_in_range(answer.retry_after, 1, TF_SEC / 5);
+	assert_in_range(answer.retry_after, 1, TF_SEC);
 	assert_non_null(strstr(fault.text, p->origin));
 	assert_non_null(strstr(fault.text, "failed 3 times in a row: it is asked again in "));
 	assert_int_equal(peer_count(p, &p->requests), 13);

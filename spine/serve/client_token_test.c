@@ -120,15 +120,15 @@ many_calls_share_one_request_for_a_token(void **state)
 	finish(p);
 }
 
-/* A token lives 0.1 s; its call waits longer than that before it is tried again. */
+/* A token lives half a second; its call waits longer than that before it is tried again. */
 static void
 a_call_may_outlast_its_token(void **state)
 {
 	(void)state;
 	struct peer *p = peer_start(NULL, NULL, busy_first, issue);
 	peer_set(p, 1);
-	start(p, (struct tf_client_options){.wait_first = TF_SEC / 2, .wait_max = TF_SEC / 2},
-	      (struct tf_client_tokens_options){.life = TF_SEC / 10, .ahead = 1});
+	start(p, (struct tf_client_options){.wait_first = 2 * TF_SEC, .wait_max = 2 * TF_SEC},
+	      (struct tf_client_tokens_options){.life = TF_SEC / 2, .ahead = 1});
 	struct tf_client_request r = {.method = "GET", .url = p->url, .tokens = tokens};
 	OK(tf_client_call(client, &r, NULL, &answer, &fault));
 	assert_int_equal(answer.tries, 2);
