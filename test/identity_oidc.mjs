@@ -1,7 +1,8 @@
-// A real OAuth 2.0 server of another make (npm oidc-provider) for test/identity.sh, over mutual TLS with certificates of
+// A real OAuth 2.0 server of another make (npm oidc-provider) for test/identity.sh and outbound.sh, over mutual TLS with certificates of
 // `tenfold identity`. identity_oidc.mjs PORT CA CERT KEY: two keys (ES256 signs, RS256 stands by), one client that proves
 // itself by its certificate, one by a secret that may introspect; JWT access tokens for https://api.example, bound to the
-// certificate; opaque ones for any other resource. Runs until it is killed; says "ready".
+// certificate; opaque ones for https://opaque.example; for https://short.example they live 2 seconds. Runs until it is
+// killed; says "ready".
 import { createServer } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { generateKeyPairSync } from 'node:crypto';
@@ -37,7 +38,7 @@ const provider = new Provider(issuer, {
       defaultResource: () => 'https://api.example',
       useGrantedResource: () => true,
       getResourceServerInfo: (ctx, resource) => ({
-        scope: 'policy:read policy:buy', audience: resource, accessTokenTTL: 300,
+        scope: 'policy:read policy:buy', audience: resource, accessTokenTTL: resource === 'https://short.example' ? 2 : 300,
         accessTokenFormat: resource === 'https://opaque.example' ? 'opaque' : 'jwt',
         jwt: { sign: { alg: resource === 'https://rsa.example' ? 'RS256' : 'ES256' } } }) } },
 });

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "cli.h"
 #include "pki.h"
-#include "serve/oauth_curl.h"
+#include "serve/oauth_client.h"
 
 static const struct tf_param params[] = {
 	{"issuer", TF_PARAM_TEXT, true, "URL", NULL, 0, 0, "as the token has it"},
@@ -134,12 +134,14 @@ run(void *os, const struct tf_command *self, int argc, char **argv)
 	struct tf_args a;
 	struct tf_fault f = {0};
 	struct tf_oauth *o = NULL;
+	struct tf_client *client = NULL;
 	struct question q = {.os = os, .args = &a};
 	int code;
 	if (!tf_program_args(self, argc, argv, &a, &code))
 		return code;
-	struct tf_oauth_curl curl = {
+	struct tf_client_options trust = {
 		.ca = tf_args_cstr(&a, "ca"), .cert = tf_args_cstr(&a, "tls-cert"), .key = tf_args_cstr(&a, "tls-key")};
+	enum tf_err e = tf_oauth_client_new(os, trust, &client, &f);
 	struct tf_oauth_options options = {.issuer = tf_args_cstr(&a, "issuer"),
 					   .audience = tf_args_cstr(&a, "audience"),
 					   .jwks_url = tf_args_cstr(&a, "jwks"),
@@ -149,13 +151,14 @@ run(void *os, const struct tf_command *self, int argc, char **argv)
 					   .bound_only = tf_args_flag(&a, "bound"),
 					   .skew = tf_args_int(&a, "skew"),
 					   .cache_tokens = 4,
-					   .fetch = tf_oauth_curl_fetch,
-					   .fetch_ctx = &curl};
-	enum tf_err e = read_certificate(&q, &f);
+					   .fetch = tf_oauth_client_fetch,
+					   .fetch_ctx = client};
+	e = e ? e : read_certificate(&q, &f);
 	e = e ? e : tf_oauth_new(&options, &o, &f);
 	e = e ? e : read_token(&q, &f);
 	e = e ? e : check(&q, o, &f);
 	tf_oauth_free(&o);
+	tf_client_free(&client);
 	if (e == TF_DENIED || e == TF_INVALID)
 		return tf_program_finish(1);
 	return e ? tf_program_fail(&f) : tf_program_finish(0);

@@ -1,207 +1,350 @@
-/* One POST by libcurl; see client.h. */
-#include "serve/client.h"
+/* The client's life and its queue; see client.h. */
+#include "client_impl.h"
 
-#include <time.h>
+#include "base/mem.h"
 
-#include "base/buf.h"
-#include "client_span.h"
-#include "serve/curl_load.h"
-
-#define SLICE (50 * 1000) /* of a wait, between looks at stop */
+static void
+defaults(struct tf_client_options *o)
+{
+#define DEFAULT(field, value) o->field = o->field ? o->field : (value)
+	DEFAULT(connect_timeout, 10 * TF_SEC);
+	DEFAULT(timeout, TF_MINUTE);
+	DEFAULT(deadline, 5 * TF_MINUTE);
+	DEFAULT(tries, 4);
+	DEFAULT(wait_first, TF_SEC);
+	DEFAULT(wait_max, 30 * TF_SEC);
+	DEFAULT(calls_max, 1024);
+	DEFAULT(bytes_max, (uint64_t)64 << 20);
+	DEFAULT(connections_max, 64);
+	DEFAULT(origin_max, 16);
+	DEFAULT(connection_idle, TF_MINUTE);
+	DEFAULT(connection_life, 10 * TF_MINUTE);
+#undef DEFAULT
+}
 
 enum tf_err
-tf_client_check(struct tf_str url, struct tf_fault *f)
+tf_client_new(struct tf_os *os, const struct tf_client_options *o, struct tf_client **out, struct tf_fault *f)
 {
-	for (size_t i = 0; i < url.n; i++)
-		if (url.p[i] <= ' ' || url.p[i] >= 127)
-			return tf_fault(f, TF_INVALID, "the URL has a character that is not visible ASCII");
-	bool tls = tf_str_starts(url, TF_STR("https://"));
-	if (!tls && !tf_str_starts(url, TF_STR("http://")))
-		return tf_fault(f, TF_INVALID, "'%.*s' is no http or https URL", TF_FMT(url));
-	struct tf_str rest = tf_str_n(url.p + (tls ? 8 : 7), url.n - (tls ? 8 : 7));
-	size_t host = 0;
-	while (host < rest.n && !memchr("/?#", rest.p[host], 3))
-		host++;
-	if (!host)
-		return tf_fault(f, TF_INVALID, "'%.*s' names no host", TF_FMT(url));
-	return memchr(rest.p, '@', host) ? tf_fault(f, TF_INVALID, "a user in a URL is not taken") : TF_OK;
+	if (!o->cert != !o->key)
+		return tf_fault(f, TF_INVALID, "a client certificate needs its key, and the key its certificate");
+	struct tf_client *c = tf_calloc(1, sizeof *c);
+	if (!c)
+		return tf_fault(f, TF_NO_MEMORY, "no memory for a client");
+	c->os = os;
+	c->o = *o;
+	defaults(&c->o);
+	c->inbox_end = &c->inbox;
+	c->calls_end = &c->calls;
+	TF_ASSERT(!pthread_mutex_init(&c->lock, NULL));
+	*out = c;
+	return TF_OK;
 }
 
-struct attempt {
-	struct tf_os *os;
-	const struct tf_client_options *o;
-	unsigned number; /* from 0 */
-	CURLcode result;
-	long status;
-	curl_off_t retry_after;
-};
-
-static bool
-stopped(const struct tf_client_options *o)
+void
+tf_client_free(struct tf_client **client)
 {
-	return o->stop && atomic_load(o->stop);
-}
-
-static size_t
-drop(char *p, size_t size, size_t n, void *ctx)
-{
-	(void)p;
-	(void)ctx;
-	return size * n;
-}
-
-static int
-progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	(void)a;
-	(void)b;
-	(void)c;
-	(void)d;
-	return stopped(ctx);
-}
-
-/* Options whose names and types are right cannot fail but for memory; the perform that follows tells of that. */
-static void
-configure(CURL *h, const struct tf_client_post *post, const struct tf_client_options *o, struct curl_slist *headers)
-{
-	tf_curl()->easy_setopt(h, CURLOPT_URL, post->url);
-	tf_curl()->easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
-	tf_curl()->easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	tf_curl()->easy_setopt(h, CURLOPT_POST, 1L);
-	tf_curl()->easy_setopt(h, CURLOPT_POSTFIELDS, post->body.p ? post->body.p : "");
-	tf_curl()->easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)post->body.n);
-	tf_curl()->easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-	tf_curl()->easy_setopt(h, CURLOPT_USERAGENT, "tenfold");
-	tf_curl()->easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_timeout / 1000));
-	tf_curl()->easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)(o->timeout / 1000));
-	tf_curl()->easy_setopt(h, CURLOPT_WRITEFUNCTION, drop);
-	tf_curl()->easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
-	tf_curl()->easy_setopt(h, CURLOPT_XFERINFOFUNCTION, progress);
-	tf_curl()->easy_setopt(h, CURLOPT_XFERINFODATA, o);
-}
-
-static struct curl_slist *
-header(struct curl_slist *list, const char *name, const char *value)
-{
-	struct tf_buf b;
-	tf_buf_init(&b, 0);
-	tf_buf_printf(&b, "%s: %s", name, value);
-	tf_buf_u8(&b, 0);
-	struct curl_slist *longer = b.err ? NULL : tf_curl()->slist_append(list, (const char *)b.p);
-	tf_buf_release(&b);
-	return longer ? longer : list;
-}
-
-/* What names the work to the other side. */
-static struct curl_slist *
-trace_headers(struct curl_slist *list, const struct tf_client_span *s)
-{
-	char text[TF_TRACEPARENT_BYTES], id[TF_CORRELATION_MAX + 1];
-	struct tf_str correlation = tf_trace_correlation(&s->self);
-	if (!s->post->trace)
-		return list;
-	list = header(list, "traceparent", tf_trace_format(&s->self, text));
-	memcpy(id, correlation.p, correlation.n);
-	id[correlation.n] = 0;
-	return id[0] ? header(list, "X-Correlation-Id", id) : list;
-}
-
-static void
-try_once(const struct tf_client_post *post, struct attempt *a)
-{
-	CURL *h = tf_curl()->easy_init();
-	struct tf_client_span span;
-	a->result = CURLE_OUT_OF_MEMORY;
-	a->status = 0;
-	a->retry_after = 0;
-	if (!h)
+	struct tf_client *c = *client;
+	if (!c)
 		return;
-	struct curl_slist *headers = header(NULL, "Content-Type", post->type);
-	headers = header(headers, "Expect", "");
-	if (post->key)
-		headers = header(headers, "Idempotency-Key", post->key);
-	tf_client_span_begin(a->os, &span, post, a->number);
-	headers = trace_headers(headers, &span);
-	configure(h, post, a->o, headers);
-	a->result = tf_curl()->easy_perform(h);
-	if (a->result == CURLE_OK) {
-		tf_curl()->easy_getinfo(h, CURLINFO_RESPONSE_CODE, &a->status);
-		tf_curl()->easy_getinfo(h, CURLINFO_RETRY_AFTER, &a->retry_after);
-	}
-	tf_client_span_end(&span, (int)a->status, a->result == CURLE_OPERATION_TIMEDOUT);
-	tf_curl()->slist_free_all(headers);
-	tf_curl()->easy_cleanup(h);
+	tf_client_stop(c);
+	tf_worker_join(&c->worker);
+	if (c->multi)
+		tf_curl()->multi_cleanup(c->multi);
+	tf_breaker_free(&c->breaker);
+	tf_free(c->running);
+	for (unsigned i = 0; i < c->tokens_count; i++)
+		client_tokens_free(&c->tokens[i]);
+	pthread_mutex_destroy(&c->lock);
+	tf_free(c);
+	*client = NULL;
+}
+
+/* The worker, at the first call; the lock is held. What a failed start has made is used by the next one. */
+static enum tf_err
+start(struct tf_client *c, struct tf_fault *f)
+{
+	if (c->started)
+		return TF_OK;
+	if (!tf_curl())
+		return tf_fault(f, TF_UNSUPPORTED, "there is no libcurl.so.4, or it is too old");
+	if (!c->breaker)
+		TF_TRY(tf_breaker_new(&c->o.breaker, &c->breaker, f));
+	c->running = c->running ? c->running : tf_calloc(c->o.connections_max, sizeof *c->running);
+	c->multi = c->multi ? c->multi : tf_curl()->multi_init();
+	if (!c->running || !c->multi)
+		return tf_fault(f, TF_NO_MEMORY, "no memory for a client");
+	tf_curl()->multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->o.connections_max);
+	tf_curl()->multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)c->o.connections_max);
+	tf_curl()->multi_setopt(c->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	TF_TRY(tf_os_start(c->os, client_work, c, &c->worker, f));
+	c->started = true;
+	return TF_OK;
 }
 
 static void
-wait_before_next(struct tf_os *os, const struct attempt *a, unsigned tries)
+wake(struct tf_client *c, atomic_bool *why)
 {
-	const struct tf_client_options *o = a->o;
-	uint32_t random;
-	tf_os_random(os, &random, sizeof random);
-	tf_dur wait = o->wait_first;
-	for (unsigned i = 1; i < tries && wait < o->wait_max; i++)
-		wait *= 2;
-	wait -= (tf_dur)(random % 512) * wait / 1024;
-	if (a->retry_after > 0 && a->retry_after < o->wait_max / TF_SEC && wait < a->retry_after * TF_SEC)
-		wait = a->retry_after * TF_SEC;
-	else if (a->retry_after >= o->wait_max / TF_SEC && a->retry_after > 0)
-		wait = o->wait_max;
-	tf_dur until = tf_os_ticks(os) + (wait < o->wait_max ? wait : o->wait_max);
-	for (tf_dur left; (left = until - tf_os_ticks(os)) > 0 && !stopped(o);) {
-		struct timespec t = {0, (left < SLICE ? left : SLICE) * 1000};
-		nanosleep(&t, NULL);
-	}
+	pthread_mutex_lock(&c->lock);
+	atomic_store(why, true);
+	if (c->started)
+		tf_curl()->multi_wakeup(c->multi);
+	pthread_mutex_unlock(&c->lock);
 }
 
-static bool
-worth_another(const struct attempt *a)
+void
+tf_client_drain(struct tf_client *c)
 {
-	if (a->result != CURLE_OK)
-		return a->result != CURLE_URL_MALFORMAT && a->result != CURLE_UNSUPPORTED_PROTOCOL;
-	return a->status == 408 || a->status == 429 || a->status >= 500;
+	wake(c, &c->draining);
+}
+
+void
+tf_client_stop(struct tf_client *c)
+{
+	wake(c, &c->stopping);
+}
+
+/* ---- calls ---- */
+
+static bool
+is_token(const char *s)
+{
+	size_t n = strspn(s, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	return n && n <= 64 && !s[n];
+}
+
+/* A header's value: nothing that ends a line. */
+static bool
+is_value(const char *s)
+{
+	size_t n = 0;
+	for (; s[n]; n++)
+		if ((unsigned char)s[n] < ' ' || s[n] == 127)
+			return false;
+	return n <= TF_CLIENT_TEXT_MAX;
 }
 
 static enum tf_err
-tell(const struct attempt *a, unsigned tries, struct tf_fault *f)
+check_headers(const struct tf_client_request *r, struct tf_fault *f)
 {
-	if (a->result == CURLE_OK && a->status >= 200 && a->status < 300)
-		return TF_OK;
-	if (stopped(a->o))
-		return tf_fault(f, TF_END, "given up: stopping");
-	if (a->result == CURLE_OK)
-		return tf_fault(f, worth_another(a) ? TF_IO : TF_DENIED, "the answer to try %u was %ld", tries,
-				a->status);
-	return tf_fault(f, a->result == CURLE_OPERATION_TIMEDOUT ? TF_TIMEOUT : TF_IO, "no answer to try %u: %s", tries,
-			tf_curl()->easy_strerror(a->result));
+	if ((r->type && !is_value(r->type)) || (r->key && (!*r->key || !is_value(r->key))))
+		return tf_fault(f, TF_INVALID, "a Content-Type or Idempotency-Key that is no header's value");
+	for (int i = 0; i < TF_CLIENT_HEADERS && r->headers[i].name; i++)
+		if (!is_token(r->headers[i].name) || !r->headers[i].value || !is_value(r->headers[i].value))
+			return tf_fault(f, TF_INVALID, "header %d is none", i);
+	return TF_OK;
+}
+
+static enum tf_err
+check(const struct tf_client *c, const struct tf_client_request *r, struct client_url *u, struct tf_fault *f)
+{
+	TF_TRY(client_url_read(tf_str(r->url), u, f));
+	if (r->method && !is_token(r->method))
+		return tf_fault(f, TF_INVALID, "'%.64s' is no method", r->method);
+	if (r->method && r->body.p && (strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0))
+		return tf_fault(f, TF_INVALID, "%s has no body", r->method);
+	if (!r->user != !r->password ||
+	    (r->user && (strlen(r->user) > TF_CLIENT_TEXT_MAX || strlen(r->password) > TF_CLIENT_TEXT_MAX)))
+		return tf_fault(f, TF_INVALID, "a user without a password, or one too long");
+	if (r->tokens && r->user)
+		return tf_fault(f, TF_INVALID, "a user and a token are not sent together");
+	TF_ASSERT(!r->tokens || r->tokens->client == c);
+	return check_headers(r, f);
+}
+
+const char *
+client_keep(struct tf_buf *text, const char *s)
+{
+	const char *at = (const char *)text->p + text->n;
+	if (!s)
+		return NULL;
+	tf_buf_put(text, s, strlen(s) + 1);
+	return at;
+}
+
+static size_t
+room(const char *s)
+{
+	return s ? strlen(s) + 1 : 0;
+}
+
+/* What r points to, into text; the body only when it is not borrowed. */
+static bool
+copy(struct client_call *call, const struct tf_client_request *r, bool borrow)
+{
+	struct tf_client_request *to = &call->r;
+	size_t n = room(r->method ? r->method : "POST") + room(r->url) + room(r->type) + room(r->key) + room(r->user) +
+		   room(r->password) + (borrow ? 0 : r->body.n) + 1;
+	for (int i = 0; i < TF_CLIENT_HEADERS && r->headers[i].name; i++)
+		n += room(r->headers[i].name) + room(r->headers[i].value);
+	if (!tf_buf_room(&call->text, n))
+		return false;
+	*to = *r;
+	to->method = client_keep(&call->text, r->method ? r->method : "POST");
+	to->url = client_keep(&call->text, r->url);
+	to->type = client_keep(&call->text, r->type);
+	to->key = client_keep(&call->text, r->key);
+	to->user = client_keep(&call->text, r->user);
+	to->password = client_keep(&call->text, r->password);
+	for (int i = 0; i < TF_CLIENT_HEADERS && r->headers[i].name; i++)
+		to->headers[i] = (struct tf_client_header){client_keep(&call->text, r->headers[i].name),
+							   client_keep(&call->text, r->headers[i].value)};
+	if (!borrow && r->body.p) {
+		to->body.p = (const char *)call->text.p + call->text.n;
+		tf_buf_str(&call->text, r->body);
+	}
+	if (r->trace) {
+		call->trace = *r->trace;
+		to->trace = &call->trace;
+	}
+	return true;
+}
+
+static void
+free_call(struct client_call *call)
+{
+	if (call->r.password)
+		explicit_bzero((char *)call->r.password, strlen(call->r.password));
+	tf_buf_release(&call->text);
+	tf_buf_release(&call->body);
+	tf_free(call);
 }
 
 enum tf_err
-tf_client_post(struct tf_os *os, const struct tf_client_post *post, const struct tf_client_options *given,
+client_call_new(struct tf_client *c, const struct tf_client_request *r, bool borrow, tf_client_done *done, void *ctx,
+		struct client_call **out, struct tf_fault *f)
+{
+	struct client_url u;
+	TF_TRY(check(c, r, &u, f));
+	struct client_call *call = tf_calloc(1, sizeof *call);
+	if (!call)
+		return tf_fault(f, TF_NO_MEMORY, "no memory for a call");
+	tf_buf_init(&call->text, 0);
+	tf_buf_init(&call->body, r->answer_max);
+	if (!copy(call, r, borrow)) {
+		free_call(call);
+		return tf_fault(f, TF_NO_MEMORY, "no memory for a call");
+	}
+	call->client = c;
+	call->done = done;
+	call->ctx = ctx;
+	call->origin_n = client_origin(&u, call->origin);
+	call->repeatable = r->repeatable || r->key || tf_retry_idempotent(tf_str(call->r.method));
+	call->due = tf_os_ticks(c->os);
+	call->deadline = call->due + (r->deadline ? r->deadline : c->o.deadline);
+	*out = call;
+	return TF_OK;
+}
+
+void
+client_call_finish(struct client_call *call, enum tf_err e)
+{
+	struct tf_client *c = call->client;
+	if (e)
+		call->fault.code = e;
+	else
+		call->fault = (struct tf_fault){0};
+	pthread_mutex_lock(&c->lock); /* before it is told, so that who hears of it finds room */
+	c->count--;
+	c->bytes -= call->r.body.n;
+	pthread_mutex_unlock(&c->lock);
+	call->done(call->ctx, e, &call->answer, &call->fault);
+	free_call(call);
+}
+
+/* Into the queue, or a fault. */
+static enum tf_err
+put(struct tf_client *c, struct client_call *call, struct tf_fault *f)
+{
+	enum tf_err e = TF_OK;
+	size_t n = call->r.body.n;
+	pthread_mutex_lock(&c->lock);
+	if (atomic_load(&c->stopping))
+		e = tf_fault(f, TF_END, "given up: stopping");
+	else if (c->count >= c->o.calls_max || (c->count && c->bytes + n > c->o.bytes_max))
+		e = tf_fault(f, TF_OVERLOAD, "%u calls with %llu bytes are under way", c->count,
+			     (unsigned long long)c->bytes);
+	e = e ? e : start(c, f);
+	if (!e) {
+		*c->inbox_end = call;
+		c->inbox_end = &call->next;
+		c->count++;
+		c->bytes += n;
+		tf_curl()->multi_wakeup(c->multi);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return e;
+}
+
+static enum tf_err
+submit(struct tf_client *c, const struct tf_client_request *r, bool borrow, tf_client_done *done, void *ctx,
+       struct tf_fault *f)
+{
+	struct client_call *call;
+	TF_TRY(client_call_new(c, r, borrow, done, ctx, &call, f));
+	enum tf_err e = put(c, call, f);
+	if (e)
+		free_call(call);
+	return e;
+}
+
+enum tf_err
+tf_client_send(struct tf_client *c, const struct tf_client_request *r, tf_client_done *done, void *ctx,
+	       struct tf_fault *f)
+{
+	return submit(c, r, false, done, ctx, f);
+}
+
+/* ---- waiting for one ---- */
+
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	bool over;
+	enum tf_err e;
+	struct tf_buf *body;
+	struct tf_client_answer *answer;
+	struct tf_fault *f;
+};
+
+static void
+wake_waiter(void *ctx, enum tf_err e, const struct tf_client_answer *answer, const struct tf_fault *f)
+{
+	struct waiter *w = ctx;
+	pthread_mutex_lock(&w->lock);
+	*w->answer = *answer;
+	w->answer->body = (struct tf_str){0};
+	w->e = e;
+	if (w->f && e)
+		*w->f = *f;
+	if (w->body) {
+		size_t before = w->body->n;
+		tf_buf_str(w->body, answer->body);
+		if (w->body->err && !e)
+			w->e = tf_fault(w->f, w->body->err, "no room for an answer of %zu bytes", answer->body.n);
+		else if (!w->body->err)
+			w->answer->body = tf_str_n(w->body->p + before, answer->body.n);
+	}
+	w->over = true;
+	pthread_cond_signal(&w->moved);
+	pthread_mutex_unlock(&w->lock);
+}
+
+enum tf_err
+tf_client_call(struct tf_client *c, const struct tf_client_request *given, struct tf_buf *body,
 	       struct tf_client_answer *out, struct tf_fault *f)
 {
-	struct tf_client_options o = *given;
-	o.connect_timeout = o.connect_timeout ? o.connect_timeout : 10 * TF_SEC;
-	o.timeout = o.timeout ? o.timeout : 60 * TF_SEC;
-	o.tries = o.tries ? o.tries : 4;
-	o.wait_first = o.wait_first ? o.wait_first : TF_SEC;
-	o.wait_max = o.wait_max ? o.wait_max : 30 * TF_SEC;
-	struct attempt a = {.os = os, .o = &o};
+	struct waiter w = {.body = body, .answer = out, .f = f};
+	struct tf_client_request r = *given;
+	TF_ASSERT(client_working_for != c); /* it would wait for itself */
 	*out = (struct tf_client_answer){0};
-	TF_TRY(tf_client_check(tf_str(post->url), f));
-	if (!tf_curl())
-		return tf_fault(f, TF_UNSUPPORTED, "cannot post: there is no libcurl.so.4");
-	for (;;) {
-		a.number = out->tries;
-		try_once(post, &a);
-		out->tries++;
-		if (a.status)
-			out->status = (int)a.status;
-		out->retry_after = a.retry_after > 0 && a.retry_after < TF_DAY / TF_SEC ? a.retry_after * TF_SEC : 0;
-		if (!worth_another(&a) || out->tries == o.tries || stopped(&o))
-			return tell(&a, out->tries, f);
-		wait_before_next(os, &a, out->tries);
-		if (stopped(&o))
-			return tell(&a, out->tries, f);
-	}
+	r.answer_max = body ? r.answer_max : 0;
+	TF_ASSERT(!pthread_mutex_init(&w.lock, NULL) && !pthread_cond_init(&w.moved, NULL));
+	enum tf_err e = submit(c, &r, true, wake_waiter, &w, f);
+	pthread_mutex_lock(&w.lock);
+	while (!e && !w.over)
+		pthread_cond_wait(&w.moved, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	pthread_mutex_destroy(&w.lock);
+	pthread_cond_destroy(&w.moved);
+	return e ? e : w.e;
 }

@@ -19,8 +19,8 @@ struct tf_guard {
 	struct tf_os *os;
 	struct tf_watch *watch;
 	struct tf_server *server;
-	struct tf_oauth *oauth; /* NULL: no tokens */
-	struct tf_oauth_curl curl;
+	struct tf_oauth *oauth;   /* NULL: no tokens */
+	struct tf_client *client; /* asks the issuer */
 	bool certificates, header, require_correlation;
 	struct tf_limits limits;
 	struct tf_limits refusals; /* to be recorded, of each certificate; those without one together */
@@ -43,23 +43,25 @@ static void
 fetch_failed(void *ctx, const struct tf_fault *f)
 {
 	struct tf_guard *g = ctx;
-	tf_watch_fault(g->watch, "oauth.fetch_failed", NULL, f);
+	if (f->code != TF_END) /* that is tf_guard_stop */
+		tf_watch_fault(g->watch, "oauth.fetch_failed", NULL, f);
 }
 
 static enum tf_err
 oauth_new(struct tf_guard *g, const struct tf_args *args, struct tf_fault *f)
 {
-	g->curl = (struct tf_oauth_curl){.ca = tf_args_cstr(args, "issuer-ca"),
-					 .cert = tf_args_cstr(args, "issuer-cert"),
-					 .key = tf_args_cstr(args, "issuer-key")};
+	struct tf_client_options trust = {.ca = tf_args_cstr(args, "issuer-ca"),
+					  .cert = tf_args_cstr(args, "issuer-cert"),
+					  .key = tf_args_cstr(args, "issuer-key")};
+	TF_TRY(tf_oauth_client_new(g->os, trust, &g->client, f));
 	struct tf_oauth_options o = {.issuer = tf_args_cstr(args, "issuer"),
 				     .audience = tf_args_cstr(args, "audience"),
 				     .jwks_url = tf_args_cstr(args, "jwks"),
 				     .introspect_url = tf_args_cstr(args, "introspect"),
 				     .partner_claim = "partner",
 				     .bound_only = !tf_args_flag(args, "unbound"),
-				     .fetch = tf_oauth_curl_fetch,
-				     .fetch_ctx = &g->curl,
+				     .fetch = tf_oauth_client_fetch,
+				     .fetch_ctx = g->client,
 				     .changed = keys_changed,
 				     .changed_ctx = g};
 	if (!o.issuer && !o.audience && !o.jwks_url && !o.introspect_url)
@@ -106,6 +108,8 @@ tf_guard_start(struct tf_guard *g, struct tf_server *s, struct tf_fault *f)
 void
 tf_guard_stop(struct tf_guard *g)
 {
+	if (g->client)
+		tf_client_stop(g->client);
 	tf_oauth_free(&g->oauth);
 }
 
@@ -115,7 +119,8 @@ tf_guard_free(struct tf_guard **guard)
 	struct tf_guard *g = *guard;
 	if (!g)
 		return;
-	tf_oauth_free(&g->oauth);
+	tf_guard_stop(g);
+	tf_client_free(&g->client);
 	tf_audit_close(&g->audit);
 	tf_limits_release(&g->limits);
 	tf_limits_release(&g->refusals);

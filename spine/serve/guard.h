@@ -13,7 +13,7 @@
 #pragma once
 #include "base/args.h"
 #include "serve/limits.h"
-#include "serve/oauth_curl.h"
+#include "serve/oauth_client.h"
 #include "serve/server.h"
 #include "store/audit.h"
 

@@ -1,4 +1,4 @@
-/* The exporter's worker: waits, takes a batch, posts it, tries again; see otlp.h. */
+/* The exporter's worker: waits, takes a batch, posts it; see otlp.h. */
 #include "serve/otlp.h"
 
 #include <pthread.h>
@@ -8,11 +8,14 @@
 #include "base/mem.h"
 #include "serve/client.h"
 
+#define ASKED_MAX (5 * TF_MINUTE) /* a collector is left alone for so long at most */
+
 struct tf_otlp {
 	struct tf_os *os;
 	struct tf_otlp_options o;
 	struct tf_spans *spans;
 	char *url;
+	struct tf_client *client;
 	struct tf_worker *worker;
 	struct tf_span *batch;
 	struct tf_buf body;
@@ -65,25 +68,6 @@ pause_for(struct tf_otlp *o, tf_dur wait, bool for_batch)
 	return stops;
 }
 
-static bool
-again(enum tf_err e, int status)
-{
-	return status ? status == 429 || (status >= 502 && status <= 504) : e == TF_IO || e == TF_TIMEOUT;
-}
-
-static tf_dur
-wait_before(const struct tf_otlp *o, unsigned tries, tf_dur asked)
-{
-	uint32_t random;
-	tf_dur wait = o->o.wait_first;
-	tf_os_random(o->os, &random, sizeof random);
-	for (unsigned i = 1; i < tries && wait < o->o.wait_max; i++)
-		wait *= 2;
-	wait -= (tf_dur)(random % 512) * wait / 1024;
-	wait = wait < asked ? asked : wait;
-	return wait < o->o.wait_max ? wait : o->o.wait_max;
-}
-
 /* Says it once when it changes, not for every batch. */
 static void
 tell(struct tf_otlp *o, enum tf_err e, const struct tf_fault *f)
@@ -98,31 +82,26 @@ tell(struct tf_otlp *o, enum tf_err e, const struct tf_fault *f)
 		TF_LOG(o->o.watch, TF_LOG_INFO, "otlp.works_again", NULL, TF_KV("url", (const char *)o->url));
 }
 
-/* One batch, its tries bounded; once it stops there is one try, without a wait. */
-static void
+/* One batch, its tries bounded; once it stops there is one try, without a wait. Returns for how long the collector
+ * wants to be left alone. */
+static tf_dur
 send_batch(struct tf_otlp *o, size_t count)
 {
-	struct tf_client_options how = {
-		.timeout = o->o.timeout, .connect_timeout = o->o.timeout, .tries = 1, .stop = &o->give_up};
 	struct tf_fault f = {0};
 	struct tf_client_answer answer = {0};
-	enum tf_err e = TF_OK;
-	bool final = false;
+	enum tf_err e;
 	tf_buf_reset(&o->body);
 	tf_otlp_put(&o->body, o->o.service, o->o.version, o->batch, count);
+	struct tf_client_request r = {
+		.url = o->url, .type = "application/json", .body = tf_buf_view(&o->body), .repeatable = true};
 	if (o->body.err)
 		e = tf_fault(&f, o->body.err, "a batch of %zu spans has no room", count);
-	struct tf_client_post post = {.url = o->url, .type = "application/json", .body = tf_buf_view(&o->body)};
-	for (unsigned tries = 1; !o->body.err; tries++) {
-		f = (struct tf_fault){0};
-		e = tf_client_post(o->os, &post, &how, &answer, &f);
-		final = e && !again(e, answer.status);
-		if (!e || final || tries >= o->o.tries ||
-		    pause_for(o, wait_before(o, tries, answer.retry_after), false))
-			break;
-	}
-	tf_spans_count(o->spans, !e ? TF_SPANS_SENT : final && answer.status ? TF_SPANS_REFUSED : TF_SPANS_LOST, count);
+	else
+		e = tf_client_call(o->client, &r, NULL, &answer, &f);
+	bool busy = answer.status == 408 || answer.status == 429 || (answer.status >= 502 && answer.status <= 504);
+	tf_spans_count(o->spans, !e ? TF_SPANS_SENT : answer.status && !busy ? TF_SPANS_REFUSED : TF_SPANS_LOST, count);
 	tell(o, e, &f);
+	return e ? answer.retry_after : 0;
 }
 
 static void
@@ -136,14 +115,16 @@ static void
 work(void *arg)
 {
 	struct tf_otlp *o = arg;
+	tf_dur asked = 0;
 	for (bool stops = false; !stops;) {
-		stops = pause_for(o, o->o.every, true);
-		size_t n = o->o.batch;
-		while (n == o->o.batch || stops) {
+		stops = (asked && pause_for(o, asked < ASKED_MAX ? asked : ASKED_MAX, false)) ||
+			pause_for(o, o->o.every, true);
+		asked = 0;
+		for (size_t n = o->o.batch; (n == o->o.batch && !asked) || stops;) {
 			n = atomic_load(&o->give_up) ? 0 : tf_spans_take(o->spans, o->batch, o->o.batch);
 			if (!n)
 				break;
-			send_batch(o, n);
+			asked = send_batch(o, n);
 		}
 	}
 	drop_rest(o);
@@ -193,6 +174,16 @@ start(struct tf_otlp *o, struct tf_fault *f)
 	struct tf_spans_options ring = {
 		.count = o->o.ring, .skip_ppm = o->o.skip_ppm, .batch = o->o.batch, .wake = wake, .ctx = o};
 	TF_TRY(tf_spans_new(&ring, &o->spans, f));
+	/* One batch at a time, and the tries are bounded: a breaker would only lose more of them. */
+	struct tf_client_options client = {.timeout = o->o.timeout,
+					   .connect_timeout = o->o.timeout,
+					   .deadline = o->o.tries * (o->o.timeout + o->o.wait_max),
+					   .tries = o->o.tries,
+					   .wait_first = o->o.wait_first,
+					   .wait_max = o->o.wait_max,
+					   .final_500 = true,
+					   .breaker = {.failures = TF_BREAKER_NEVER, .names = 1}};
+	TF_TRY(tf_client_new(o->os, &client, &o->client, f));
 	o->batch = tf_calloc(o->o.batch, sizeof *o->batch);
 	if (!o->batch)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for an exporter");
@@ -238,11 +229,16 @@ tf_otlp_free(struct tf_otlp **otlp)
 	pthread_mutex_lock(&o->lock);
 	o->stopping = true;
 	pthread_cond_broadcast(&o->moved);
+	if (o->client)
+		tf_client_drain(o->client);
 	while (o->worker && !o->done && !pthread_cond_timedwait(&o->moved, &o->lock, &until))
 		;
 	pthread_mutex_unlock(&o->lock);
 	atomic_store(&o->give_up, true);
+	if (o->client)
+		tf_client_stop(o->client);
 	tf_worker_join(&o->worker);
+	tf_client_free(&o->client);
 	tf_spans_free(&o->spans);
 	tf_buf_release(&o->body);
 	pthread_mutex_destroy(&o->lock);

@@ -2,8 +2,9 @@
  *
  * OTLP/HTTP 1.x with JSON (https://opentelemetry.io/docs/specs/otlp/#otlphttp): POST URL/v1/traces. A worker of its own
  * takes a batch when so many spans wait or so much time went by, and posts it; a failed connection, 429, 502, 503 and
- * 504 are tried again, the wait doubling, shortened at random by up to a half, at least what Retry-After asks for,
- * never above its bound; any other answer but 2xx is final. While a batch waits, spans gather in the ring, which drops
+ * 504 are tried again by the client (client.h), the wait doubling, shortened at random by up to a half, at least what
+ * Retry-After asks for; where that is above the bound the batch is lost and the next one waits for so long, 5 min at
+ * most. Any other answer but 2xx is final. While a batch waits, spans gather in the ring, which drops
  * what has no room: a dead collector costs the ring, one batch, and nobody's time. What became of spans is counted in
  * the ring's metric; the log says when exporting begins to fail and when it works again. Freeing sends what waits,
  * within drain_timeout, each batch once. Thread rule: new and free from one thread; wake from any. */

@@ -11,7 +11,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "serve/client.h"
+#include "serve/curl_load.h"
 #include "serve/server.h"
 
 #define OK(expr) assert_int_equal(expr, TF_OK)
@@ -75,10 +75,7 @@ run(void *arg)
 static void
 need_curl(void)
 {
-	struct tf_client_post p = {.url = "http://127.0.0.1:1/", .type = "text/plain"};
-	struct tf_client_options o = {.tries = 1};
-	struct tf_client_answer a;
-	if (tf_client_post(tf_os_real(), &p, &o, &a, NULL) == TF_UNSUPPORTED)
+	if (!tf_curl())
 		skip();
 }
 
@@ -345,10 +342,10 @@ ask_for(struct sink *k, const char *retry_after)
 }
 
 static void
-retry_after_is_kept_within_the_bound(void **state)
+retry_after_is_kept(void **state)
 {
 	(void)state;
-	struct sink *k = sink_start((int[]){503, 200, 503, 200}, 4);
+	struct sink *k = sink_start((int[]){503, 200}, 2);
 	ask_for(k, "1");
 	struct tf_otlp *o = exporter(k, (struct tf_otlp_options){.every = TF_DAY, .batch = 2});
 	record(o, 2);
@@ -358,10 +355,23 @@ retry_after_is_kept_within_the_bound(void **state)
 	pthread_mutex_unlock(&k->lock);
 	assert_true(between >= TF_SEC);
 	tf_otlp_free(&o);
-	ask_for(k, "3600");
-	o = exporter(k, (struct tf_otlp_options){.every = TF_DAY, .batch = 2, .wait_max = 1000});
+	sink_end(k);
+}
+
+/* Longer than a batch may wait: it is lost, and the collector is left alone for as long as it asked. */
+static void
+a_long_retry_after_leaves_the_collector_alone(void **state)
+{
+	(void)state;
+	struct sink *k = sink_start((int[]){429, 200}, 2);
+	ask_for(k, "2");
+	struct tf_otlp *o = exporter(k, (struct tf_otlp_options){.every = TF_DAY, .batch = 2, .wait_max = 1000});
+	record(o, 2);
+	await_counted(o, TF_SPANS_LOST, 2);
 	record(o, 2);
 	await_counted(o, TF_SPANS_SENT, 2);
+	assert_int_equal(posts(k), 2);
+	assert_true(k->at[1] - k->at[0] >= 2 * TF_SEC);
 	tf_otlp_free(&o);
 	sink_end(k);
 }
@@ -466,7 +476,8 @@ main(void)
 		cmocka_unit_test(a_busy_collector_is_asked_again),
 		cmocka_unit_test(tries_are_bounded_and_the_loss_is_counted),
 		cmocka_unit_test(a_refusal_is_final),
-		cmocka_unit_test(retry_after_is_kept_within_the_bound),
+		cmocka_unit_test(retry_after_is_kept),
+		cmocka_unit_test(a_long_retry_after_leaves_the_collector_alone),
 		cmocka_unit_test(the_end_sends_what_waits),
 		cmocka_unit_test(a_silent_collector_slows_no_one_and_ends_in_time),
 		cmocka_unit_test(a_dead_collector_loses_spans_and_nothing_else),

@@ -31,6 +31,7 @@ struct meter_api_send {
 	struct target targets[METER_SEND_TARGETS_MAX];
 	uint32_t target_count;
 
+	struct tf_client *client;
 	struct tf_worker *worker;
 	atomic_bool done, stop;
 	struct meter_store *reader;
@@ -57,8 +58,12 @@ meter_send_new(struct meter_api *a, tf_dur every, tf_dur window, struct meter_ap
 	*s = (struct meter_api_send){.api = a, .every = every, .window = window};
 	s->begun = tf_os_ticks(a->os);
 	tf_buf_init(&s->told, 0);
-	*out = s;
-	return TF_OK;
+	enum tf_err e = tf_client_new(a->os, &(struct tf_client_options){0}, &s->client, f);
+	if (e)
+		meter_send_free(&s);
+	else
+		*out = s;
+	return e;
 }
 
 enum tf_err
@@ -151,20 +156,19 @@ post(struct meter_api_send *s, struct head_end *e)
 {
 	char key[33];
 	const char *url = url_of(s, e->name);
-	struct tf_client_options o = {.stop = &s->stop};
 	if (!url) {
 		e->state = "no_url";
 		return;
 	}
 	XXH128_hash_t h = XXH3_128bits(e->file.p, e->file.n);
 	snprintf(key, sizeof key, "%016" PRIx64 "%016" PRIx64, h.high64, h.low64);
-	struct tf_client_post p = {.url = url,
-				   .type = "text/csv; charset=utf-8",
-				   .key = key,
-				   .body = tf_buf_view(&e->file),
-				   .trace = &s->trace,
-				   .spans = s->api->spans};
-	if (!tf_client_post(s->api->os, &p, &o, &e->answer, &e->fault))
+	struct tf_client_request r = {.url = url,
+				      .type = "text/csv; charset=utf-8",
+				      .key = key,
+				      .body = tf_buf_view(&e->file),
+				      .trace = &s->trace,
+				      .spans = s->api->spans};
+	if (!tf_client_call(s->client, &r, NULL, &e->answer, &e->fault))
 		e->state = "sent";
 }
 
@@ -318,6 +322,8 @@ meter_send_stop(struct meter_api_send *s)
 	if (!s)
 		return;
 	atomic_store(&s->stop, true);
+	if (s->client)
+		tf_client_stop(s->client);
 	if (s->worker) {
 		s->x = NULL;
 		finish(s);
@@ -331,6 +337,7 @@ meter_send_free(struct meter_api_send **send)
 	if (!s)
 		return;
 	meter_send_stop(s);
+	tf_client_free(&s->client);
 	meter_store_close(&s->reader);
 	for (uint32_t i = 0; i < s->target_count; i++) {
 		tf_free(s->targets[i].name);
