@@ -4,10 +4,12 @@
 # promises are skipped). Our own issuer too. What was really sent is read from nginx's access log.
 set -u
 cd "$(dirname "$0")/.."
+. test/lib.sh
 root=$PWD
 build=$(realpath "${TENFOLD_BUILD:-$(dirname "${TENFOLD:-build/tenfold}")}")
 probe=$build/spine/serve/client_probe
 dir=$(mktemp -d)
+evidence=("$dir/outcome")
 jobs=()
 trap '[ ${#jobs[@]} = 0 ] || kill "${jobs[@]}" 2>/dev/null; rm -rf "$dir"' EXIT
 skip() {
@@ -18,25 +20,7 @@ skip() {
 command -v nginx >/dev/null || skip "no nginx"
 [ -x "$build/tenfold-identity" ] || skip "no tenfold-identity"
 cd "$dir"
-promise() { # NAME CONDITION...
-	local name=$1
-	shift
-	if "$@" >promise.out 2>&1; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name"
-		{ echo "$*"; tail -n 3 promise.out; tail -n 3 outcome; } 2>/dev/null | cut -c1-300 | sed 's/^/# /'
-	fi
-}
-same() { test "$1" = "$2"; }
 id() { "$build/tenfold-identity" "$@"; }
-await() { # FILE TEXT
-	for _ in $(seq 200); do
-		grep -q "$2" "$1" 2>/dev/null && return
-		read -r -t 0.05 <> <(:)
-	done
-	return 1
-}
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 # Certificates: ours, the server's, and one of an authority that nobody trusts.
