@@ -1,0 +1,40 @@
+/* Inside the gate: what guard.c (its life, waiting, the order of checks), guard_who.c (identity), guard_rate.c and
+ * guard_audit.c share. */
+#pragma once
+#include "serve/guard.h"
+
+struct guard_waiting {
+	struct tf_exchange *x;
+	tf_dur until;
+};
+
+struct tf_guard {
+	struct tf_os *os;
+	struct tf_watch *watch;
+	struct tf_server *server;
+	struct tf_oauth *oauth; /* NULL: no tokens */
+	struct tf_oauth_curl curl;
+	bool certificates, header, require_correlation;
+	struct tf_limits limits;
+	struct tf_limits refusals; /* to be recorded, of each certificate; those without one together */
+	uint64_t unrecorded;       /* since the last that was */
+	struct tf_audit *audit;    /* NULL: none is kept */
+	bool recorded;             /* and not yet synced */
+	uint64_t changes;          /* of oauth, as last seen */
+	struct guard_waiting waiting[TF_GUARD_WAITING];
+	uint32_t waiting_count;
+};
+
+/* guard_who.c: who calls. Otherwise it is answered, or waits. */
+enum tf_guard_answer guard_identify(struct tf_guard *g, struct tf_exchange *x, const char *scope,
+				    struct tf_caller *who);
+
+/* guard_rate.c: how often may it? */
+enum tf_guard_answer guard_meter(struct tf_guard *g, struct tf_exchange *x, struct tf_str partner);
+
+/* guard_audit.c */
+void guard_record_refusal(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who, int status,
+			  const char *why);
+
+/* guard.c: keeps it until the issuer's keys may be there, or answers 503. */
+enum tf_guard_answer guard_wait_for_keys(struct tf_guard *g, struct tf_exchange *x);
