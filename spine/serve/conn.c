@@ -213,6 +213,7 @@ on_head(struct tf_conn *c)
 	struct tf_fault why = {0};
 	take_ids(c);
 	if (!tf_conn_certificate_good(c, &why)) {
+		tf_conn_tell_refused(c, x, 401, why.text);
 		refuse(c, 401, why.text);
 		return;
 	}

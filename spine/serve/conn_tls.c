@@ -25,6 +25,15 @@ tf_conn_pending(const struct tf_conn *c)
 	return c->tls && c->fd >= 0 && !c->dead && c->phase < TF_CONN_ANSWER && tf_tls_pending(c->tls);
 }
 
+void
+tf_conn_tell_refused(struct tf_conn *c, struct tf_exchange *x, int status, const char *why)
+{
+	const struct tf_server_options *o = &c->server->o;
+	struct tf_refused r = {&c->peer, tf_tls_certificate(c->tls), x, status, why};
+	if (o->refused)
+		o->refused(o->refused_ctx, &r);
+}
+
 bool
 tf_conn_shake_hands(struct tf_conn *c)
 {
@@ -38,9 +47,11 @@ tf_conn_shake_hands(struct tf_conn *c)
 	if (!e && tf_tls_resumed(c->tls))
 		result = HANDSHAKE_RESUMED;
 	tf_metric_add(s->metrics, TF_SERVE_HANDSHAKES, (size_t)result, 1);
-	if (e == TF_DENIED)
+	if (e == TF_DENIED) {
+		tf_conn_tell_refused(c, NULL, 0, f.text);
 		TF_LOG(s->o.watch, TF_LOG_WARN, "tls.refused", NULL, TF_KV("peer", (const char *)c->peer.host),
 		       TF_KV("reason", (const char *)f.text));
+	}
 	if (e) {
 		tf_conn_closed(c);
 		return false;

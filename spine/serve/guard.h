@@ -7,8 +7,9 @@
  * and nobody else is let in. Then the caller's rate (limits.h, RateLimit headers), then the correlation id.
  *
  * A token whose key is not known yet waits, while the issuer is asked, at most TF_GUARD_WAIT; its handler is then run
- * again from the start. With an audit directory (store/audit.h) refusals of identity, and what the caller records, are
- * kept there. Bounds: TF_GUARD_WAITING requests wait; past it 503. Thread rule: the loop's. */
+ * again from the start. With an audit directory (store/audit.h) refusals of identity (those that a connection makes
+ * because of a certificate too: tf_guard_watch), and what the caller records, are kept there. Bounds: TF_GUARD_WAITING
+ * requests wait; past it 503. Thread rule: the loop's. */
 #pragma once
 #include "base/args.h"
 #include "serve/limits.h"
@@ -59,6 +60,8 @@ enum tf_guard_answer {
 /* By those options; TF_USAGE where they do not fit together. */
 enum tf_err tf_guard_new(struct tf_os *os, const struct tf_args *args, struct tf_watch *watch, struct tf_guard **out,
 			 struct tf_fault *f) TF_MUST_USE;
+/* Has the server tell whom its connections refuse, for the record: before tf_server_new. */
+void tf_guard_watch(struct tf_guard *g, struct tf_server_options *o);
 /* Once the server is there, before it runs. */
 enum tf_err tf_guard_start(struct tf_guard *g, struct tf_server *s, struct tf_fault *f) TF_MUST_USE;
 /* Ends what would call the server: before that is freed. */

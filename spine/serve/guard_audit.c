@@ -1,25 +1,41 @@
 /* What the gate keeps in the audit log: decisions, and refusals in a bounded number; see guard.h. */
+#include <stdio.h>
+
 #include "base/json.h"
 #include "base/mem.h"
 #include "guard_impl.h"
 
 #define PATH_KEPT 512 /* bytes of a path in a record */
 
+void
+guard_take_certificate(struct tf_caller *who, const struct tf_certificate *c)
+{
+	for (int i = 0; c && i < 32; i++)
+		snprintf(who->certificate + 2 * i, 3, "%02x", c->sha256[i]);
+}
+
 static void
-describe(struct tf_json_out *w, struct tf_exchange *x, const struct tf_caller *who)
+describe_request(struct tf_json_out *w, struct tf_exchange *x)
 {
 	const struct tf_http_request *q = tf_exchange_request(x);
 	char trace[TF_TRACEPARENT_BYTES];
+	tf_json_set_str(w, "method", q->method);
+	tf_json_set_str(w, "path", tf_str_n(q->path.p, q->path.n < PATH_KEPT ? q->path.n : PATH_KEPT));
+	tf_json_set_str(w, "correlation", tf_trace_correlation(tf_exchange_trace(x)));
+	tf_json_set_cstr(w, "trace", tf_trace_format(tf_exchange_trace(x), trace));
+}
+
+static void
+describe(struct tf_json_out *w, const struct tf_peer *peer, struct tf_exchange *x, const struct tf_caller *who)
+{
 	tf_json_set_str(w, "partner", who->partner);
 	if (who->client[0])
 		tf_json_set_cstr(w, "client", who->client);
 	if (who->certificate[0])
 		tf_json_set_cstr(w, "certificate", who->certificate);
-	tf_json_set_cstr(w, "peer", tf_exchange_peer(x)->host);
-	tf_json_set_str(w, "method", q->method);
-	tf_json_set_str(w, "path", tf_str_n(q->path.p, q->path.n < PATH_KEPT ? q->path.n : PATH_KEPT));
-	tf_json_set_str(w, "correlation", tf_trace_correlation(tf_exchange_trace(x)));
-	tf_json_set_cstr(w, "trace", tf_trace_format(tf_exchange_trace(x), trace));
+	tf_json_set_cstr(w, "peer", peer->host);
+	if (x)
+		describe_request(w, x);
 }
 
 static enum tf_err
@@ -43,7 +59,7 @@ tf_guard_record(struct tf_guard *g, struct tf_exchange *x, const struct tf_calle
 	struct tf_json_out w = tf_json_out(&b);
 	tf_json_begin_object(&w);
 	tf_json_set_cstr(&w, "what", "decided");
-	describe(&w, x, who);
+	describe(&w, tf_exchange_peer(x), x, who);
 	tf_json_set_str(&w, "key", key);
 	tf_json_set_u64(&w, "offset", offset);
 	tf_json_end_object(&w);
@@ -52,8 +68,8 @@ tf_guard_record(struct tf_guard *g, struct tf_exchange *x, const struct tf_calle
 }
 
 void
-guard_record_refusal(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who, int status,
-		     const char *why)
+guard_record_refusal(struct tf_guard *g, const struct tf_peer *peer, struct tf_exchange *x, const struct tf_caller *who,
+		     int status, const char *why)
 {
 	struct tf_buf b;
 	struct tf_fault f = {0};
@@ -69,7 +85,7 @@ guard_record_refusal(struct tf_guard *g, struct tf_exchange *x, const struct tf_
 	struct tf_json_out w = tf_json_out(&b);
 	tf_json_begin_object(&w);
 	tf_json_set_cstr(&w, "what", "refused");
-	describe(&w, x, who);
+	describe(&w, peer, x, who);
 	tf_json_set_i64(&w, "status", status);
 	tf_json_set_cstr(&w, "why", why);
 	if (g->unrecorded)
@@ -79,7 +95,22 @@ guard_record_refusal(struct tf_guard *g, struct tf_exchange *x, const struct tf_
 	if (!keep(g, &b, &f))
 		g->unrecorded = 0;
 	else
-		tf_watch_fault(g->watch, "audit.failed", tf_exchange_trace(x), &f);
+		tf_watch_fault(g->watch, "audit.failed", x ? tf_exchange_trace(x) : NULL, &f);
+}
+
+static void
+on_refused(void *guard, const struct tf_refused *r)
+{
+	struct tf_caller who = {0};
+	guard_take_certificate(&who, r->certificate);
+	guard_record_refusal(guard, r->peer, r->x, &who, r->status, r->why);
+}
+
+void
+tf_guard_watch(struct tf_guard *g, struct tf_server_options *o)
+{
+	o->refused = on_refused;
+	o->refused_ctx = g;
 }
 
 enum tf_err

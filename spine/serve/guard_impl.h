@@ -33,8 +33,11 @@ enum tf_guard_answer guard_identify(struct tf_guard *g, struct tf_exchange *x, c
 enum tf_guard_answer guard_meter(struct tf_guard *g, struct tf_exchange *x, struct tf_str partner);
 
 /* guard_audit.c */
-void guard_record_refusal(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who, int status,
-			  const char *why);
+/* x: whose request it is; NULL: none was made. status 0: nothing was answered. */
+void guard_record_refusal(struct tf_guard *g, const struct tf_peer *peer, struct tf_exchange *x,
+			  const struct tf_caller *who, int status, const char *why);
+/* The SHA-256 of c (may be NULL: none) becomes text. */
+void guard_take_certificate(struct tf_caller *who, const struct tf_certificate *c);
 
 /* guard.c: keeps it until the issuer's keys may be there, or answers 503. */
 enum tf_guard_answer guard_wait_for_keys(struct tf_guard *g, struct tf_exchange *x);

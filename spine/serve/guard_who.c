@@ -10,7 +10,7 @@ refuse(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who, c
 	char why[TF_FAULT_TEXT_MAX];
 	snprintf(why, sizeof why, "%.*s", TF_FMT(p->text));
 	if (p->status == 401 || p->status == 403)
-		guard_record_refusal(g, x, who, p->status, why);
+		guard_record_refusal(g, tf_exchange_peer(x), x, who, p->status, why);
 	tf_reply_problem(x, p);
 	return TF_GUARD_ANSWERED;
 }
@@ -73,9 +73,7 @@ enum tf_guard_answer
 guard_identify(struct tf_guard *g, struct tf_exchange *x, const char *scope, struct tf_caller *who)
 {
 	const struct tf_certificate *c = tf_exchange_certificate(x);
-	if (c)
-		for (int i = 0; i < 32; i++)
-			snprintf(who->certificate + 2 * i, 3, "%02x", c->sha256[i]);
+	guard_take_certificate(who, c);
 	if (g->oauth)
 		return by_token(g, x, scope, c, who);
 	if (g->certificates && c && take_name(who, tf_str(c->common_name)))

@@ -41,6 +41,15 @@ struct tf_route {
 #define TF_ROUTE_PARAMS_MAX 4
 #define TF_QUERY_MAX        32 /* parameters of a query */
 
+/* A caller that the connection itself turned away because of its certificate: no handler saw it. */
+struct tf_refused {
+	const struct tf_peer *peer;
+	const struct tf_certificate *certificate; /* NULL: not known; a handshake may end before it is */
+	struct tf_exchange *x;                    /* whose request it is; NULL: in a handshake, nothing is answered */
+	int status;                               /* of the answer; 0 without one */
+	const char *why;
+};
+
 struct tf_server_options {
 	const char *host;
 	uint16_t port; /* 0: any free one */
@@ -67,6 +76,10 @@ struct tf_server_options {
 	/* After each round of events, before answers are sent: group commit. Returns how long the loop may sleep
 	 * (negative: for ever). May be NULL. */
 	tf_dur (*after)(void *ctx);
+	/* Called in the loop, before the answer to it is sent; what it points to lives until it returns. May be NULL.
+	 */
+	void (*refused)(void *refused_ctx, const struct tf_refused *r);
+	void *refused_ctx;
 	bool (*ready)(void *ctx);                       /* /readyz; NULL: always */
 	void (*metrics)(void *ctx, struct tf_buf *out); /* appended to /metrics; may be NULL */
 };

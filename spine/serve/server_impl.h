@@ -132,6 +132,8 @@ bool tf_conn_pending(const struct tf_conn *c);
 /* True when it is done; false when it goes on, or closed the connection. */
 bool tf_conn_shake_hands(struct tf_conn *c);
 bool tf_conn_certificate_good(struct tf_conn *c, struct tf_fault *f);
+/* Tells the server's owner whom the connection refuses because of its certificate. x, status: as in tf_refused. */
+void tf_conn_tell_refused(struct tf_conn *c, struct tf_exchange *x, int status, const char *why);
 
 /* route.c: finds the route, fills params and query. Answers and returns false where there is none. */
 bool tf_route_find(struct tf_exchange *x);

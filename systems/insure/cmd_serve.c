@@ -46,6 +46,7 @@ listen_and_run(struct insure_api *a, const struct tf_args *args, struct tf_fault
 		.metrics = insure_api_metrics,
 	};
 	enum tf_err e = tf_listen_options(a->os, args, host, &o, &tls, f);
+	tf_guard_watch(a->guard, &o);
 	if (!e)
 		e = tf_server_new(a->os, &o, &a->server, f);
 	if (!e)

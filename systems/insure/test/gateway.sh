@@ -39,7 +39,7 @@ id() { "$bin/tenfold-identity" "$@"; }
 # An issuer, two partners with certificates of their own, and one whose token may only read.
 audience=https://insurer.example
 id init --dir id --profile staging --audience $audience >/dev/null 2>&1 || { echo "not ok - an issuer"; exit 1; }
-for name in alpha beta gamma; do id cert issue --dir id --name $name >/dev/null; done
+for name in alpha beta gamma delta; do id cert issue --dir id --name $name >/dev/null; done
 id client add --dir id --id alpha --partner P-ALPHA --scope policy:read --scope policy:buy --cert id/certs/alpha.pem >/dev/null
 id client add --dir id --id beta --partner P-BETA --scope policy:read --cert id/certs/beta.pem >/dev/null
 id client add --dir id --id gamma --partner P-GAMMA --scope policy:read --cert id/certs/gamma.pem >/dev/null
@@ -160,7 +160,21 @@ serial() { openssl x509 -noout -serial; }
 promise "the new certificate is shown" same "$(openssl s_client -connect "$(cut -d/ -f3 <<<"$api")" -cert id/certs/alpha.pem -key id/certs/alpha.key </dev/null 2>/dev/null | serial)" \
 	"$(serial <id/certs/localhost3.pem)"
 
-# Revoked: on a new connection, and on a resumed session.
+# Revoked: on a connection that is kept, on a new one, and on a resumed session.
+mkfifo say
+openssl s_client -quiet -connect "$(cut -d/ -f3 <<<"$api")" -cert id/certs/delta.pem -key id/certs/delta.key <say >kept 2>/dev/null &
+jobs+=($!)
+exec 7>say
+ask() { printf 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n' >&7; }
+ask
+await kept '200 OK'
+id cert revoke --dir id --name delta >/dev/null
+cp id/crl.pem crl.pem
+kill -HUP $insure
+await insure.log tls.reloaded 4
+ask
+promise "a certificate revoked while its connection is kept: 401" await kept 'HTTP/1.1 401 '
+exec 7>&-
 hello() { # NAME FILE OPTION: a request over openssl's client, whose session is kept in or taken from FILE
 	{ printf 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'; nap 1; } |
 		openssl s_client -quiet -connect "$(cut -d/ -f3 <<<"$api")" -cert "id/certs/$1.pem" -key "id/certs/$1.key" "$3" "$2" 2>/dev/null
@@ -175,7 +189,7 @@ promise "it is resumed" grep -q '200 OK' <(hello beta session.tls1_3 -sess_in)
 id cert revoke --dir id --name beta >/dev/null
 cp id/crl.pem crl.pem
 kill -HUP $insure
-await insure.log tls.reloaded 4
+await insure.log tls.reloaded 5
 promise "a resumed session of a revoked certificate: refused" same "$(hello beta session.tls1_3 -sess_in)" ""
 get beta "$beta"
 promise "and a new one" same "$status" 000
@@ -197,7 +211,10 @@ promise "the audit log is unaltered" "$bin/tenfold-audit" verify --data audit
 promise "it knows who bought" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.what == "decided" and .entry.key == "order-2").entry.partner')" = P-ALPHA
 promise "each decision once" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.what == "decided").entry.key' | sort | uniq -c | awk '{ print $1 $2 }' | paste -sd ' ')" = "1many 1order-1 1order-2"
 promise "and who was refused, with whose certificate" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.what == "refused" and .entry.status == 401).entry.certificate' | sort -u | wc -l)" -ge 2
-"$bin/tenfold-audit" show --data audit | jq -c 'select(.entry.path | test("/x[0-9]+$")).entry' >flood
+delta=$(openssl x509 -in id/certs/delta.pem -outform DER | sha256sum | cut -c1-64)
+promise "and whom its connection refused" test "$("$bin/tenfold-audit" show --data audit | jq -r --arg c "$delta" 'select(.entry.certificate == $c).entry | [.what, .status, .path] | @csv')" = '"refused",401,"/healthz"'
+promise "and who came no further than the handshake" test "$("$bin/tenfold-audit" show --data audit | jq -c 'select(.entry.status == 0 and (.entry.why | test("revoked"))).entry' | wc -l)" -ge 2
+"$bin/tenfold-audit" show --data audit | jq -c 'select(.entry.path // "" | test("/x[0-9]+$")).entry' >flood
 promise "of many refusals not all are kept" test "$(wc -l <flood)" -ge 50 -a "$(wc -l <flood)" -lt 390
 promise "and the next says how many were not" test "$("$bin/tenfold-audit" show --data audit | jq -s 'map(.entry.unrecorded_before // 0) | add')" -ge 10
 head=$("$bin/tenfold-audit" head --data audit)
