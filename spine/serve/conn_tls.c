@@ -78,6 +78,12 @@ listed(const char *list, const char *host)
 	return false;
 }
 
+bool
+tf_conn_is_terminator(const struct tf_server *s, const char *host)
+{
+	return listed(s->o.terminators, host);
+}
+
 const struct tf_certificate *
 tf_exchange_certificate(struct tf_exchange *x)
 {
@@ -86,7 +92,7 @@ tf_exchange_certificate(struct tf_exchange *x)
 		return tf_tls_certificate(c->tls);
 	const struct tf_http_request *q = &c->in.request;
 	struct tf_str header = tf_http_header(q, "client-cert");
-	if (!header.p || tf_http_repeated(q, "client-cert") || !listed(c->server->o.terminators, c->peer.host))
+	if (!header.p || tf_http_repeated(q, "client-cert") || !tf_conn_is_terminator(c->server, c->peer.host))
 		return NULL;
 	if (tf_tls_certificate_read(header, &x->forwarded, NULL))
 		return NULL;

@@ -54,7 +54,9 @@ struct tf_server_options {
 	const char *host;
 	uint16_t port; /* 0: any free one */
 	/* 0 in a limit means the default behind it. */
-	uint32_t connections_max; /* 1024; one more waits in the listener's backlog */
+	uint32_t connections_max; /* 1024. Past it the oldest whose next request has not come yet is
+				   * closed for the new one; where all have one, the new one waits in the listener's
+				   * backlog */
 	uint64_t bodies_max;      /* 256 MiB: bytes of bodies being read or worked on; past it 429 */
 	uint32_t workers;         /* 2 */
 	uint32_t queue_max;       /* 64: exchanges waiting for a worker; past it 503 */
@@ -65,6 +67,8 @@ struct tf_server_options {
 	tf_dur send_timeout;      /* 30 s without a byte taken by the client: closed */
 	tf_dur drain_timeout;     /* 30 s for what is under way when stopping */
 
+	uint32_t peer_max; /* connections of one address, of IPv6 of one /64, but for terminators; another is closed. 0:
+			    * any number */
 	struct tf_tls *tls;      /* NULL: plain HTTP. tf_tls_reload between rounds changes its files */
 	const char *terminators; /* addresses, between commas, whose Client-Cert header (RFC 9440) is believed; NULL */
 
@@ -97,6 +101,9 @@ void tf_server_reload(struct tf_server *s);
 /* Ends a sleeping round, so that `after` runs again. From any thread. */
 void tf_server_wake(struct tf_server *s);
 void tf_server_free(struct tf_server **s);
+
+/* What a peer is counted by: its address, of IPv6 the first 64 bits of it. Points into peer or scratch. */
+struct tf_str tf_peer_key(const struct tf_peer *peer, char scratch[static 16]);
 
 /* Asking. Strings live until the exchange ends. */
 

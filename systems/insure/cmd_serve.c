@@ -11,7 +11,7 @@ static const struct tf_param params[] = {
 	TF_GUARD_PARAMS,
 	{"partner-keys", TF_PARAM_INT, false, "N", "8388608", 1, 1000000000, "unexpired keys of a partner; then 429"},
 	{"keep-keys", TF_PARAM_DURATION, false, "TIME", "1d", 60 * TF_SEC, 30 * TF_DAY, "a key is remembered at least"},
-	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time; others wait"},
+	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time"},
 	TF_LISTEN_OTLP_PARAMS,
 	{"quiet", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "no log line for each request"},
 	{0},
