@@ -18,7 +18,7 @@ fetch_failed(void *ctx, const struct tf_fault *f)
 }
 
 static enum tf_err
-oauth_new(struct tf_guard *g, const struct tf_args *args, struct tf_fault *f)
+oauth_new(struct tf_guard *g, const struct tf_args *args, const struct tf_guard_options *with, struct tf_fault *f)
 {
 	g->curl = (struct tf_oauth_curl){.ca = tf_args_cstr(args, "issuer-ca"),
 					 .cert = tf_args_cstr(args, "issuer-cert"),
@@ -29,8 +29,8 @@ oauth_new(struct tf_guard *g, const struct tf_args *args, struct tf_fault *f)
 				     .introspect_url = tf_args_cstr(args, "introspect"),
 				     .partner_claim = "partner",
 				     .bound_only = !tf_args_flag(args, "unbound"),
-				     .fetch = tf_oauth_curl_fetch,
-				     .fetch_ctx = &g->curl,
+				     .fetch = with && with->fetch ? with->fetch : tf_oauth_curl_fetch,
+				     .fetch_ctx = with && with->fetch ? with->fetch_ctx : &g->curl,
 				     .changed = keys_changed,
 				     .changed_ctx = g};
 	if (!o.issuer && !o.audience && !o.jwks_url && !o.introspect_url)
@@ -40,16 +40,25 @@ oauth_new(struct tf_guard *g, const struct tf_args *args, struct tf_fault *f)
 	return tf_oauth_new(&o, &g->oauth, f);
 }
 
+/* A bucket holds so many seconds of bad tokens. */
+#define REJECTS_BURST 2
+
+static enum tf_err
+limits_init(struct tf_guard *g, const struct tf_args *args)
+{
+	int64_t rejects = tf_args_int(args, "rejects");
+	TF_TRY(tf_limits_init(&g->limits, tf_args_int(args, "rate"), tf_args_int(args, "burst")));
+	TF_TRY(tf_limits_init(&g->rejects, rejects, rejects * REJECTS_BURST));
+	return tf_limits_init(&g->refusals, TF_GUARD_REFUSALS, TF_GUARD_REFUSALS);
+}
+
 enum tf_err
-tf_guard_new(struct tf_os *os, const struct tf_args *args, struct tf_watch *watch, struct tf_guard **out,
-	     struct tf_fault *f)
+tf_guard_new(struct tf_os *os, const struct tf_args *args, const struct tf_guard_options *o, struct tf_watch *watch,
+	     struct tf_guard **out, struct tf_fault *f)
 {
 	struct tf_guard *g = tf_calloc(1, sizeof *g);
-	if (!g || tf_limits_init(&g->limits, tf_args_int(args, "rate"), tf_args_int(args, "burst")) ||
-	    tf_limits_init(&g->refusals, TF_GUARD_REFUSALS, TF_GUARD_REFUSALS)) {
-		if (g)
-			tf_limits_release(&g->limits);
-		tf_free(g);
+	if (!g || limits_init(g, args)) {
+		tf_guard_free(&g);
 		return tf_fault(f, TF_NO_MEMORY, "no memory for the gate");
 	}
 	g->os = os;
@@ -57,7 +66,7 @@ tf_guard_new(struct tf_os *os, const struct tf_args *args, struct tf_watch *watc
 	g->certificates = tf_args_given(args, "client-ca") || tf_args_given(args, "terminators");
 	g->header = tf_args_flag(args, "insecure-partner-header");
 	g->require_correlation = tf_args_int(args, "correlation") == 0;
-	enum tf_err e = oauth_new(g, args, f);
+	enum tf_err e = oauth_new(g, args, o, f);
 	if (!e && tf_args_given(args, "audit"))
 		e = tf_audit_open(os, tf_args_cstr(args, "audit"), &g->audit, f);
 	if (e)
@@ -89,6 +98,7 @@ tf_guard_free(struct tf_guard **guard)
 	tf_oauth_free(&g->oauth);
 	tf_audit_close(&g->audit);
 	tf_limits_release(&g->limits);
+	tf_limits_release(&g->rejects);
 	tf_limits_release(&g->refusals);
 	tf_free(g);
 	*guard = NULL;

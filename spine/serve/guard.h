@@ -6,6 +6,11 @@
  *   X-Partner      a header, for tests or behind a proxy that sets it                 --insecure-partner-header
  * and nobody else is let in. Then the caller's rate (limits.h, RateLimit headers), then the correlation id.
  *
+ * A token that is refused costs a signature check: --rejects is how many a second are looked at of one certificate or,
+ * where none is shown, of one address (tf_peer_key). Past it 429, but for tokens that are remembered as good: who
+ * shares an address with a flood of bad ones goes on with the token that it has, and by its certificate also with new
+ * ones.
+ *
  * A token whose key is not known yet waits, while the issuer is asked, at most TF_GUARD_WAIT; its handler is then run
  * again from the start. With an audit directory (store/audit.h) refusals of identity (those that a connection makes
  * because of a certificate too: tf_guard_watch), and what the caller records, are kept there. Bounds: TF_GUARD_WAITING
@@ -38,6 +43,7 @@
 		{"correlation", TF_PARAM_CHOICE, false, "require|mint", "mint", 0, 0, "where X-Correlation-Id lacks"}, \
 		{"rate", TF_PARAM_INT, false, "N", "1000", 0, 1000000, "requests a second and partner; 0: any"},       \
 		{"burst", TF_PARAM_INT, false, "N", "2000", 1, 1000000, "requests of a partner at once"},              \
+		{"rejects", TF_PARAM_INT, false, "N", "100", 0, 1000000, "bad tokens a second and caller; 0: any"},    \
 	{                                                                                                              \
 		"audit", TF_PARAM_TEXT, false, "DIR", NULL, 0, 0, "keep an audit log there"                            \
 	}
@@ -57,9 +63,15 @@ enum tf_guard_answer {
 	TF_GUARD_WAITS,    /* the guard keeps it; its handler will run again */
 };
 
-/* By those options; TF_USAGE where they do not fit together. */
-enum tf_err tf_guard_new(struct tf_os *os, const struct tf_args *args, struct tf_watch *watch, struct tf_guard **out,
-			 struct tf_fault *f) TF_MUST_USE;
+/* What a command line does not say. */
+struct tf_guard_options {
+	tf_oauth_fetch *fetch; /* asks the issuer; NULL: libcurl, by --issuer-* */
+	void *fetch_ctx;
+};
+
+/* By the options of the command line, and o (may be NULL); TF_USAGE where they do not fit together. */
+enum tf_err tf_guard_new(struct tf_os *os, const struct tf_args *args, const struct tf_guard_options *o,
+			 struct tf_watch *watch, struct tf_guard **out, struct tf_fault *f) TF_MUST_USE;
 /* Has the server tell whom its connections refuse, for the record: before tf_server_new. */
 void tf_guard_watch(struct tf_guard *g, struct tf_server_options *o);
 /* Once the server is there, before it runs. */

@@ -16,6 +16,7 @@ struct tf_guard {
 	struct tf_oauth_curl curl;
 	bool certificates, header, require_correlation;
 	struct tf_limits limits;
+	struct tf_limits rejects;  /* bad tokens, of each certificate, or address without one */
 	struct tf_limits refusals; /* to be recorded, of each certificate; those without one together */
 	uint64_t unrecorded;       /* since the last that was */
 	struct tf_audit *audit;    /* NULL: none is kept */
@@ -31,6 +32,9 @@ enum tf_guard_answer guard_identify(struct tf_guard *g, struct tf_exchange *x, c
 
 /* guard_rate.c: how often may it? */
 enum tf_guard_answer guard_meter(struct tf_guard *g, struct tf_exchange *x, struct tf_str partner);
+/* May another token of this caller be looked at? One was, and it was bad. */
+bool guard_may_try(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who);
+void guard_was_bad(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who);
 
 /* guard_audit.c */
 /* x: whose request it is; NULL: none was made. status 0: nothing was answered. */

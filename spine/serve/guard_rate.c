@@ -18,6 +18,29 @@ rate_headers(const struct tf_limits *l, struct tf_exchange *x, const struct tf_a
 	tf_reply_header(x, "RateLimit", tf_str(text));
 }
 
+static struct tf_str
+who_tries(struct tf_exchange *x, const struct tf_caller *who, char scratch[static 16])
+{
+	return who->certificate[0] ? tf_str(who->certificate) : tf_peer_key(tf_exchange_peer(x), scratch);
+}
+
+bool
+guard_may_try(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who)
+{
+	char scratch[16];
+	return tf_limits_peek(&g->rejects, who_tries(x, who, scratch), tf_os_ticks(g->os));
+}
+
+void
+guard_was_bad(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who)
+{
+	char scratch[16];
+	struct tf_allowance w;
+	struct tf_fault f = {0};
+	/* Without room for a bucket nobody is held back. */
+	(void)!tf_limits_take(&g->rejects, who_tries(x, who, scratch), tf_os_ticks(g->os), &w, &f);
+}
+
 enum tf_guard_answer
 guard_meter(struct tf_guard *g, struct tf_exchange *x, struct tf_str partner)
 {

@@ -46,6 +46,7 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const str
 	}
 	struct tf_oauth_ask ask = {.authorization = tf_exchange_header(x, "authorization"),
 				   .scope = scope,
+				   .remembered = !guard_may_try(g, x, who),
 				   .since = tf_os_now(g->os) - tf_exchange_age(x),
 				   .now = tf_os_now(g->os)};
 	if (c) {
@@ -55,6 +56,10 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const str
 	enum tf_err e = tf_oauth_check(g->oauth, &ask, &p, &r, &f);
 	if (e == TF_BUSY)
 		return guard_wait_for_keys(g, x);
+	if (e && r.status == 401 && ask.authorization.p)
+		guard_was_bad(g, x, who);
+	if (e == TF_OVERLOAD)
+		tf_reply_header(x, "Retry-After", TF_STR("1"));
 	if (e) {
 		struct tf_problem no = {r.status ? r.status : tf_err_http(e), r.code ? r.code : tf_err_name(e),
 					tf_str(f.text), "Authorization"};

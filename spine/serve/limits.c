@@ -70,6 +70,17 @@ refill(const struct tf_limits *l, struct tf_limits_bucket *b, tf_dur now)
 	b->at = now;
 }
 
+bool
+tf_limits_peek(const struct tf_limits *l, struct tf_str caller, tf_dur now)
+{
+	uint64_t i;
+	if (!l->rate || !tf_map_get(&l->numbers, caller, &i))
+		return true;
+	struct tf_limits_bucket b = l->buckets[i];
+	refill(l, &b, now);
+	return b.millis >= WHOLE;
+}
+
 enum tf_err
 tf_limits_take(struct tf_limits *l, struct tf_str caller, tf_dur now, struct tf_allowance *out, struct tf_fault *f)
 {

@@ -28,6 +28,8 @@ struct tf_allowance {
 
 enum tf_err tf_limits_init(struct tf_limits *l, int64_t rate, int64_t burst) TF_MUST_USE;
 void tf_limits_release(struct tf_limits *l);
+/* Would one be allowed? Takes nothing. */
+bool tf_limits_peek(const struct tf_limits *l, struct tf_str caller, tf_dur now);
 /* Takes one request off the caller's bucket. */
 enum tf_err tf_limits_take(struct tf_limits *l, struct tf_str caller, tf_dur now, struct tf_allowance *out,
 			   struct tf_fault *f) TF_MUST_USE;

@@ -38,7 +38,7 @@ refuse(struct check *c, int status, const char *code, enum tf_err e)
 	put_quoted(why, sizeof why, c->f->text);
 	put_quoted(realm, sizeof realm, c->o->o.realm);
 	put_quoted(scope, sizeof scope, c->ask->scope && status == 403 ? c->ask->scope : "");
-	if (status == 503)
+	if (status == 429 || status == 503)
 		return e;
 	int n = snprintf(r->challenge, sizeof r->challenge, "Bearer realm=\"%s\"", realm);
 	if (!c->ask->authorization.p) /* RFC 6750 section 3.1: no error for who brought nothing */
@@ -195,6 +195,10 @@ find(struct check *c, struct tf_str token, struct oauth_token **out)
 	pthread_mutex_unlock(&c->o->lock);
 	if (*out)
 		return TF_OK;
+	if (c->ask->remembered) {
+		tf_fault(c->f, TF_OVERLOAD, "too many tokens were refused: wait");
+		return refuse(c, 429, "too_many", TF_OVERLOAD);
+	}
 	return c->o->o.introspect_url ? by_asking(c, token, digest) : by_keys(c, token, digest, out);
 }
 

@@ -75,15 +75,16 @@ struct tf_oauth_ask {
 	const char *scope;           /* words with single blanks between them, all needed; NULL: none */
 	const char *role;            /* one of its words is needed; NULL: none */
 	tf_time now;
+	bool remembered; /* only one that is remembered is looked at: any other is TF_OVERLOAD, at no cost */
 	tf_time since; /* when the request came, for one that can wait: a key newer than that is waited for; 0: not told
 			*/
 };
 
 /* The answer to a request that is let in by none. */
 struct tf_oauth_refusal {
-	int status;          /* 400, 401, 403, 503 */
-	const char *code;    /* "invalid_request", "invalid_token", "insufficient_scope", "unavailable" */
-	char challenge[512]; /* of WWW-Authenticate; empty with 503 */
+	int status;          /* 400, 401, 403, 429, 503 */
+	const char *code;    /* "invalid_request", "invalid_token", "insufficient_scope", "too_many", "unavailable" */
+	char challenge[512]; /* of WWW-Authenticate; empty with 429 and 503 */
 };
 
 enum tf_err tf_oauth_new(const struct tf_oauth_options *o, struct tf_oauth **out, struct tf_fault *f) TF_MUST_USE;
@@ -91,8 +92,9 @@ enum tf_err tf_oauth_new(const struct tf_oauth_options *o, struct tf_oauth **out
 void tf_oauth_free(struct tf_oauth **o);
 
 /* TF_OK with a principal, to be given back by tf_oauth_done. Otherwise *refusal is what to answer: TF_DENIED;
- * TF_INVALID for a header that is no bearer token; TF_BUSY where asking again after `changed` may tell: once or twice,
- * then answer the refusal's 503; TF_NO_MEMORY. The fault may name a member of the token's JSON, never hold the token.
+ * TF_INVALID for a header that is no bearer token; TF_OVERLOAD as ask->remembered says; TF_BUSY where asking again
+ * after `changed` may tell: once or twice, then answer the refusal's 503; TF_NO_MEMORY. The fault may name a member of
+ * the token's JSON, never hold the token.
  */
 enum tf_err tf_oauth_check(struct tf_oauth *o, const struct tf_oauth_ask *ask, const struct tf_oauth_principal **out,
 			   struct tf_oauth_refusal *refusal, struct tf_fault *f) TF_MUST_USE;

@@ -63,7 +63,7 @@ serve(struct insure_api *a, const struct tf_args *args, struct tf_fault *f)
 	struct insure_store_options o = {.tell = insure_api_told};
 	o.keys.partner_keys = (uint64_t)tf_args_int(args, "partner-keys");
 	o.keys.retention = tf_args_int(args, "keep-keys");
-	TF_TRY(tf_guard_new(a->os, args, a->watch, &a->guard, f));
+	TF_TRY(tf_guard_new(a->os, args, NULL, a->watch, &a->guard, f));
 	TF_TRY(insure_store_open(a->os, tf_args_cstr(args, "data"), &o, &a->store, f));
 	TF_TRY(insure_api_init(a, f));
 	return listen_and_run(a, args, f);

@@ -1,0 +1,363 @@
+/* The gate as a server has it: real sockets, an issuer that is a function of this file, certificates told by a
+ * terminator's header (a connection's own are looked at in server_tls_test.c). Who is let in, who is refused with which
+ * answer, and what is in the record by then. */
+#include "site_test.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "pki_test.h"
+#undef OK
+#include "serve/b64.h"
+#include "serve/guard.h"
+#include "token_test.h"
+
+static struct pki_pair alpha, beta;
+static const struct tf_param params[] = {
+	{"client-ca", TF_PARAM_TEXT},
+	{"terminators", TF_PARAM_TEXT},
+	TF_GUARD_PARAMS,
+	{0},
+};
+static const struct tf_command command = {.name = "gate", .params = params};
+
+/* A service behind the gate. */
+struct gate {
+	struct site dial; /* of which only the port is used: to connect */
+	struct tf_guard *guard;
+	struct tf_server *server;
+	struct tf_worker *runner;
+	struct tf_watch watch;
+	char audit[64];
+	/* Under the lock: the issuer, and what a test waits for. */
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	struct tf_buf keys;
+	bool down;   /* the issuer cannot be asked */
+	bool closed; /* it is asked and does not answer until this is false */
+	unsigned asked;
+	unsigned ran; /* times that a handler was run */
+};
+
+static enum tf_err
+fetch(void *ctx, const struct tf_oauth_request *r, struct tf_buf *body, struct tf_fault *f)
+{
+	struct gate *t = ctx;
+	(void)r;
+	pthread_mutex_lock(&t->lock);
+	t->asked++;
+	pthread_cond_broadcast(&t->moved);
+	while (t->closed)
+		pthread_cond_wait(&t->moved, &t->lock);
+	bool down = t->down;
+	if (!down)
+		tf_buf_str(body, tf_buf_view(&t->keys));
+	pthread_mutex_unlock(&t->lock);
+	return down ? tf_fault(f, TF_IO, "no issuer today") : body->err;
+}
+
+static void
+count_run(struct gate *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->ran++;
+	pthread_cond_broadcast(&t->moved);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void
+get_who(void *ctx, struct tf_exchange *x)
+{
+	struct gate *t = ctx;
+	struct tf_caller who;
+	char text[200];
+	count_run(t);
+	if (tf_guard_admit(t->guard, x, "policy:read", &who) != TF_GUARD_IN)
+		return;
+	snprintf(text, sizeof text, "%.*s by %s", TF_FMT(who.partner), who.client);
+	tf_reply(x, 200, "text/plain", tf_str(text));
+}
+
+static void
+get_sold(void *ctx, struct tf_exchange *x)
+{
+	struct gate *t = ctx;
+	struct tf_caller who;
+	if (tf_guard_admit(t->guard, x, "policy:buy", &who) != TF_GUARD_IN)
+		return;
+	OK(tf_guard_record(t->guard, x, &who, TF_STR("order-1"), 42, NULL));
+	tf_reply(x, 200, "text/plain", TF_STR("sold"));
+}
+
+static const struct tf_route routes[] = {{.method = "GET", .path = "/who", .handle = get_who},
+					 {.method = "GET", .path = "/sold", .handle = get_sold},
+					 {0}};
+
+static tf_dur
+after(void *ctx)
+{
+	struct gate *t = ctx;
+	tf_dur soon = -1;
+	OK(tf_guard_sync(t->guard, NULL));
+	tf_guard_after(t->guard, &soon);
+	return soon;
+}
+
+static void
+no_log(void *ctx, struct tf_str line)
+{
+	(void)ctx;
+	(void)line;
+}
+
+static void
+run(void *arg)
+{
+	OK(tf_server_run(((struct gate *)arg)->server, NULL));
+}
+
+/* The keys that the issuer has from now on. */
+static void
+publish(struct gate *t, const char *kid, const char *pem)
+{
+	struct tf_jwks *set;
+	OK(tf_jwks_new(&set, NULL));
+	if (kid) {
+		struct tf_jwk key = key_of(pem, kid);
+		OK(tf_jwks_take(set, &key, NULL));
+	}
+	pthread_mutex_lock(&t->lock);
+	tf_buf_reset(&t->keys);
+	struct tf_json_out w = tf_json_out(&t->keys);
+	tf_jwks_put(&w, set);
+	pthread_mutex_unlock(&t->lock);
+	tf_jwks_free(&set);
+}
+
+#define BY_TOKEN                                                                                                       \
+	"--issuer", ISSUER, "--audience", AUDIENCE, "--jwks", "http://issuer/jwks", "--terminators", "127.0.0.1",      \
+		"--unbound"
+
+/* Opens it with those arguments of the command line; the list ends with NULL. */
+static struct gate *
+open_gate(const char *const *list, bool closed)
+{
+	struct gate *t = tf_calloc(1, sizeof *t);
+	struct tf_args args;
+	struct tf_fault f = {0};
+	char *argv[40];
+	int argc = 0;
+	assert_non_null(t);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->moved, NULL);
+	tf_buf_init(&t->keys, 0);
+	t->closed = closed;
+	publish(t, "ec-1", pem_ec);
+	snprintf(t->audit, sizeof t->audit, "/tmp/guard-test-XXXXXX");
+	assert_non_null(mkdtemp(t->audit));
+	for (; list[argc]; argc++)
+		argv[argc] = (char *)list[argc];
+	argv[argc++] = "--audit";
+	argv[argc++] = t->audit;
+	if (tf_args_parse(&command, argc, argv, &args, &f))
+		fail_msg("%s", f.text);
+	tf_watch_init(&t->watch, tf_os_real(), "gate", TF_LOG_INFO, no_log, NULL);
+	struct tf_guard_options with = {fetch, t};
+	if (tf_guard_new(tf_os_real(), &args, &with, &t->watch, &t->guard, &f))
+		fail_msg("%s", f.text);
+	struct tf_server_options o = {.host = "127.0.0.1",
+				      .routes = routes,
+				      .ctx = t,
+				      .watch = &t->watch,
+				      .quiet = true,
+				      .workers = 1,
+				      .terminators = tf_args_cstr(&args, "terminators"),
+				      .after = after};
+	tf_guard_watch(t->guard, &o);
+	OK(tf_server_new(tf_os_real(), &o, &t->server, NULL));
+	OK(tf_guard_start(t->guard, t->server, NULL));
+	t->dial.port = tf_server_port(t->server);
+	OK(tf_os_start(tf_os_real(), run, t, &t->runner, NULL));
+	return t;
+}
+
+#define OPEN(...) open_gate((const char *const[]){__VA_ARGS__, NULL}, false)
+
+static void
+set_closed(struct gate *t, bool closed)
+{
+	pthread_mutex_lock(&t->lock);
+	t->closed = closed;
+	pthread_cond_broadcast(&t->moved);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void
+close_gate(struct gate *t)
+{
+	char remove[100];
+	set_closed(t, false);
+	tf_server_stop(t->server);
+	tf_worker_join(&t->runner);
+	tf_guard_stop(t->guard);
+	tf_server_free(&t->server);
+	tf_guard_free(&t->guard);
+	tf_watch_release(&t->watch);
+	tf_buf_release(&t->keys);
+	pthread_cond_destroy(&t->moved);
+	pthread_mutex_destroy(&t->lock);
+	snprintf(remove, sizeof remove, "rm -r '%s'", t->audit);
+	assert_int_equal(system(remove), 0);
+	tf_free(t);
+}
+
+/* A token of now that names the partner, with those claims besides, by a key. */
+static void
+make_token(struct tf_buf *out, const char *partner, const char *more, const char *kid, const char *pem)
+{
+	static unsigned number;
+	char claims[1024], head[128];
+	long long now = tf_os_now(tf_os_real()) / TF_SEC;
+	struct tf_jwk key = key_of(pem, kid);
+	snprintf(claims, sizeof claims,
+		 "{" C_ISS "," C_AUD ",\"sub\":\"s\",\"client_id\":\"c-%s\",\"jti\":\"%u\",\"iat\":%lld,\"exp\":%lld,"
+		 "\"partner\":\"%s\",\"scope\":\"policy:read policy:buy\"%s}",
+		 partner, ++number, now, now + 600, partner, more);
+	snprintf(head, sizeof head, "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}", kid);
+	tf_buf_init(out, 0);
+	token_make(out, head, tf_str(claims), &key, TF_JWS_ES256);
+	tf_jwk_release(&key);
+}
+
+/* Client-Cert of that certificate, as a header's line; "" for NULL. */
+static const char *
+told(const struct pki_pair *p)
+{
+	static char line[4300];
+	unsigned char *der = NULL, base64[4096];
+	line[0] = 0;
+	if (!p)
+		return line;
+	int n = i2d_X509(p->x, &der);
+	int size = EVP_EncodeBlock(base64, der, n);
+	OPENSSL_free(der);
+	snprintf(line, sizeof line, "Client-Cert: :%.*s:\r\n", size, base64);
+	return line;
+}
+
+static void
+say(struct client *c, const char *path, const char *lines)
+{
+	char request[9000];
+	snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: h\r\n%s\r\n", path, lines);
+	client_say(c, request);
+}
+
+/* Says it with a token (NULL: none), a certificate (NULL: none) and other lines, on a connection of its own. */
+static void
+say_with(struct client *c, const char *path, const struct tf_buf *token, const struct pki_pair *certificate,
+	 const char *lines)
+{
+	char all[8900], bearer[4000] = "";
+	if (token)
+		snprintf(bearer, sizeof bearer, "Authorization: Bearer %s\r\n", (const char *)token->p);
+	snprintf(all, sizeof all, "%s%s%s", bearer, told(certificate), lines);
+	say(c, path, all);
+}
+
+static int
+get(struct gate *t, struct client *c, const char *path, const struct tf_buf *token, const struct pki_pair *certificate,
+    const char *lines)
+{
+	*c = site_dial(&t->dial);
+	say_with(c, path, token, certificate, lines);
+	client_hear(c, false);
+	return c->status;
+}
+
+/* One answer's status, and what its body has. */
+static void
+expect(struct gate *t, int status, const char *text, const char *path, const struct tf_buf *token,
+       const struct pki_pair *certificate, const char *lines)
+{
+	struct client c;
+	int got = get(t, &c, path, token, certificate, lines);
+	if (got != status || !strstr(client_text(&c), text))
+		fail_msg("%d %s instead of %d %s", got, client_text(&c), status, text);
+	client_close(&c);
+}
+
+/* Bad tokens are looked at 2 a second here, 4 at once. What is remembered is let in whatever else comes. */
+static void
+bad_tokens_past_their_rate_are_not_looked_at(void **state)
+{
+	(void)state;
+	struct gate *t = OPEN(BY_TOKEN, "--rejects", "2");
+	struct tf_buf good, bad, fresh;
+	struct client c;
+	make_token(&good, "alpha", "", "ec-1", pem_ec);
+	make_token(&fresh, "alpha", "", "ec-1", pem_ec);
+	make_token(&bad, "alpha", "", "ec-1", pem_thief);
+	expect(t, 200, "alpha by c-alpha", "/who", &good, NULL, "");
+	unsigned statuses[2] = {0};
+	for (int i = 0; i < 30; i++) {
+		int status = get(t, &c, "/who", &bad, NULL, "");
+		assert_true(status == 401 || status == 429);
+		statuses[status == 429]++;
+		if (status == 429) {
+			assert_string_equal(client_header(&c, "Retry-After"), "1");
+			assert_string_equal(client_header(&c, "WWW-Authenticate"), "");
+		}
+		client_close(&c);
+	}
+	assert_in_range(statuses[0], 4, 20);
+	assert_in_range(statuses[1], 10, 26);
+	/* The same address: a token that is not remembered waits, by its certificate it is another caller. */
+	while (get(t, &c, "/who", &bad, NULL, "") == 401)
+		client_close(&c);
+	client_close(&c);
+	expect(t, 429, "too_many", "/who", &fresh, NULL, "");
+	expect(t, 200, "alpha", "/who", &good, NULL, "");
+	expect(t, 200, "alpha", "/who", &fresh, &alpha, "");
+	/* Who brings none is told what is wanted: that costs nothing. */
+	expect(t, 401, "no access token", "/who", NULL, NULL, "");
+	/* And a certificate's own flood holds back that certificate. */
+	while (get(t, &c, "/who", &bad, &beta, "") == 401)
+		client_close(&c);
+	assert_int_equal(c.status, 429);
+	client_close(&c);
+	expect(t, 401, "invalid_token", "/who", &bad, &alpha, "");
+	tf_buf_release(&good);
+	tf_buf_release(&bad);
+	tf_buf_release(&fresh);
+	close_gate(t);
+}
+
+static int
+make_pki(void **state)
+{
+	(void)state;
+	alpha = pki_make("alpha", PKI_CLIENT, NULL, -86400, 86400);
+	beta = pki_make("beta", PKI_CLIENT, NULL, -86400, 86400);
+	return 0;
+}
+
+static int
+drop_pki(void **state)
+{
+	(void)state;
+	pki_free(&alpha);
+	pki_free(&beta);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bad_tokens_past_their_rate_are_not_looked_at),
+	};
+	return cmocka_run_group_tests_name("guard", tests, make_pki, drop_pki);
+}
