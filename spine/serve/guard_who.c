@@ -47,7 +47,8 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const str
 	struct tf_oauth_ask ask = {.authorization = tf_exchange_header(x, "authorization"),
 				   .scope = scope,
 				   .remembered = !guard_may_try(g, x, who),
-				   .since = tf_os_now(g->os) - tf_exchange_age(x),
+				   .since = tf_os_ticks(g->os) - tf_exchange_age(x),
+				   .ticks = tf_os_ticks(g->os),
 				   .now = tf_os_now(g->os)};
 	if (c) {
 		tf_b64_text(c->sha256, sizeof c->sha256, thumbprint);

@@ -88,11 +88,11 @@ bearer(struct check *c, struct tf_str *out)
 
 /* Keys to try with, counted for the caller; NULL when there are none to believe. */
 static struct tf_jwks *
-keys_at(struct tf_oauth *o, tf_time now)
+keys_at(struct tf_oauth *o, tf_dur ticks)
 {
 	struct tf_jwks *keys = NULL;
 	pthread_mutex_lock(&o->lock);
-	if (o->keys && now - o->keys_at <= o->o.stale_max)
+	if (o->keys && ticks - o->keys_at <= o->o.stale_max)
 		keys = tf_jwks_ref(o->keys);
 	pthread_mutex_unlock(&o->lock);
 	return keys;
@@ -104,8 +104,8 @@ static bool
 worth_waiting(struct tf_oauth *o, const struct tf_oauth_ask *ask)
 {
 	pthread_mutex_lock(&o->lock);
-	bool old = ask->since ? o->fetch_at < ask->since : ask->now - o->fetch_at >= o->o.fetch_gap;
-	bool open = o->fetching || o->wanted || old || ask->now < o->fetch_at;
+	bool old = ask->since ? o->fetch_at < ask->since : ask->ticks - o->fetch_at >= o->o.fetch_gap;
+	bool open = o->fetching || o->wanted || old || !o->tried;
 	if (open && !o->fetching && !o->wanted) {
 		o->wanted = true;
 		pthread_cond_broadcast(&o->moved);
@@ -144,7 +144,7 @@ remember(struct tf_oauth *o, struct oauth_token *t)
 static enum tf_err
 by_keys(struct check *c, struct tf_str token, const uint8_t *digest, struct oauth_token **out)
 {
-	struct tf_jwks *keys = keys_at(c->o, c->ask->now);
+	struct tf_jwks *keys = keys_at(c->o, c->ask->ticks);
 	if (!keys) {
 		worth_waiting(c->o, c->ask);
 		return busy(c, "the issuer's keys are not there yet");
@@ -190,8 +190,8 @@ find(struct check *c, struct tf_str token, struct oauth_token **out)
 		return refuse(c, 503, "unavailable", TF_NO_MEMORY);
 	}
 	pthread_mutex_lock(&c->o->lock);
-	bool fresh = c->o->o.introspect_url || (c->o->keys && c->ask->now - c->o->keys_at <= c->o->o.stale_max);
-	*out = fresh ? oauth_cache_get(c->o, digest, c->ask->now) : NULL;
+	bool fresh = c->o->o.introspect_url || (c->o->keys && c->ask->ticks - c->o->keys_at <= c->o->o.stale_max);
+	*out = fresh ? oauth_cache_get(c->o, digest, c->ask->ticks, c->ask->now) : NULL;
 	pthread_mutex_unlock(&c->o->lock);
 	if (*out)
 		return TF_OK;

@@ -12,8 +12,9 @@
  *    and are answered when it is over, so that a rotation fails none of them;
  *  - a key that is no longer in the set is no longer believed, nor are the tokens that it has signed.
  * Good tokens are remembered until they expire, by the SHA-256 of their text: cache_tokens at most; what was heard by
- * asking for answer_ttl at most. A revoked JWT stays good until it expires: ask (introspect_url) where that is too
- * long.
+ * asking for answer_ttl at most. What is due when goes by monotonic ticks, so that a wall clock that is set stops
+ * nothing; only a token's own times are compared with the wall clock. A revoked JWT stays good until it expires: ask
+ * (introspect_url) where that is too long.
  *
  * Thread rule: all calls from any thread, but tf_oauth_work from one at a time (the thread of tf_oauth_start is it). */
 #pragma once
@@ -74,10 +75,11 @@ struct tf_oauth_ask {
 	struct tf_str thumbprint;    /* of the connection's certificate: tf_oauth_thumbprint; p NULL: none */
 	const char *scope;           /* words with single blanks between them, all needed; NULL: none */
 	const char *role;            /* one of its words is needed; NULL: none */
-	tf_time now;
+	tf_time now;                 /* by the wall clock: what a token's own times are compared with */
+	tf_dur ticks;                /* monotonic: how old keys and answers are */
 	bool remembered; /* only one that is remembered is looked at: any other is TF_OVERLOAD, at no cost */
-	tf_time since; /* when the request came, for one that can wait: a key newer than that is waited for; 0: not told
-			*/
+	tf_dur since;    /* ticks when it was asked first, for a request that can wait: a key newer than
+			  * that is waited for; 0: not told */
 };
 
 /* The answer to a request that is let in by none. */
@@ -103,9 +105,11 @@ void tf_oauth_done(const struct tf_oauth_principal **p);
 /* SHA-256 of a certificate in DER as RFC 8705 section 3.1 writes it. Returns out, or NULL when OpenSSL fails. */
 char *tf_oauth_thumbprint(struct tf_str der, char out[static 44]);
 
-/* Does what is due at now: fetches keys, or asks about one token. *out_next is when to call again (TF_TIME_MAX: when a
- * check makes something due). The fault is for a log line: checks go on with what there is. */
-enum tf_err tf_oauth_work(struct tf_oauth *o, tf_time now, tf_time *out_next, struct tf_fault *f) TF_MUST_USE;
+/* Does what is due at ticks, now by the wall clock: fetches keys, or asks about one token. *out_next is at which ticks
+ * to call again (TF_TIME_MAX: when a check makes something due). The fault is for a log line: checks go on with what
+ * there is. */
+enum tf_err tf_oauth_work(struct tf_oauth *o, tf_dur ticks, tf_time now, tf_dur *out_next,
+			  struct tf_fault *f) TF_MUST_USE;
 /* A thread that does it. failed (may be NULL) gets the faults. */
 enum tf_err tf_oauth_start(struct tf_oauth *o, struct tf_os *os, void (*failed)(void *ctx, const struct tf_fault *f),
 			   void *ctx, struct tf_fault *f) TF_MUST_USE;

@@ -22,13 +22,13 @@ drop(struct tf_oauth *o, struct oauth_token **place)
 }
 
 struct oauth_token *
-oauth_cache_get(struct tf_oauth *o, const uint8_t digest[static OAUTH_DIGEST], tf_time now)
+oauth_cache_get(struct tf_oauth *o, const uint8_t digest[static OAUTH_DIGEST], tf_dur ticks, tf_time now)
 {
 	struct oauth_token **set = set_of(o, digest);
 	for (int i = 0; i < OAUTH_WAYS; i++) {
 		if (!set[i] || memcmp(set[i]->digest, digest, OAUTH_DIGEST) != 0)
 			continue;
-		if (set[i]->until <= now) {
+		if (set[i]->until <= now || set[i]->stale <= ticks) {
 			drop(o, &set[i]);
 			return NULL;
 		}
@@ -144,6 +144,7 @@ oauth_token_new(const struct tf_oauth *o, const uint8_t digest[static OAUTH_DIGE
 		t->who.roles = next(&p, n[5]);
 		t->who.expires = jwt->expires;
 		t->until = jwt->expires + o->o.skew;
+		t->stale = TF_TIME_MAX;
 		t->active = true;
 		memcpy(t->digest, digest, OAUTH_DIGEST);
 		if (jwt->key)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "os/sim.h"
 #include "serve/oauth.h"
 
 /* The issuer: what it answers, and how often it was asked. */
@@ -76,8 +77,8 @@ say(struct kit *k, const char *text)
 static enum tf_err
 work(struct kit *k, tf_time now)
 {
-	tf_time next;
-	return tf_oauth_work(k->oauth, now, &next, &k->f);
+	tf_dur next;
+	return tf_oauth_work(k->oauth, now, now, &next, &k->f); /* ticks begin in 1970 here */
 }
 
 static void
@@ -140,7 +141,7 @@ static enum tf_err
 ask(struct kit *k, const char *thumbprint, const char *scope, const char *role, tf_time now)
 {
 	const struct tf_oauth_principal *p;
-	struct tf_oauth_ask a = {tf_buf_view(&k->header), tf_str(thumbprint), scope, role, now};
+	struct tf_oauth_ask a = {tf_buf_view(&k->header), tf_str(thumbprint), scope, role, now, now};
 	k->refusal = (struct tf_oauth_refusal){0};
 	k->f = (struct tf_fault){0};
 	enum tf_err e = tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f);
@@ -164,7 +165,7 @@ lets_in_with_who_it_is(void **state)
 	struct kit *k = *state;
 	const struct tf_oauth_principal *p;
 	bring(k, BOUND, pem_ec, "ec-1");
-	struct tf_oauth_ask a = {tf_buf_view(&k->header), TF_STR(THUMB_A), "policy:read", "partner", NOW};
+	struct tf_oauth_ask a = {tf_buf_view(&k->header), TF_STR(THUMB_A), "policy:read", "partner", NOW, NOW};
 	for (int i = 0; i < 2; i++) { /* checked, then remembered */
 		OK(tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f));
 		assert_true(tf_str_eq(p->client, TF_STR("alpha")));
@@ -241,7 +242,7 @@ headers_that_are_no_bearer_token(void **state)
 	struct kit *k = *state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const struct tf_oauth_principal *p;
-		struct tf_oauth_ask a = {.authorization = tf_str(rows[i].header), .now = NOW};
+		struct tf_oauth_ask a = {.authorization = tf_str(rows[i].header), .now = NOW, .ticks = NOW};
 		assert_int_not_equal(tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f), TF_OK);
 		assert_int_equal(k->refusal.status, rows[i].status);
 		assert_string_equal(k->refusal.code, rows[i].code);
@@ -253,7 +254,7 @@ challenges_are_those_of_rfc_6750(void **state)
 {
 	struct kit *k = *state;
 	const struct tf_oauth_principal *p;
-	struct tf_oauth_ask none = {.now = NOW};
+	struct tf_oauth_ask none = {.now = NOW, .ticks = NOW};
 	assert_int_equal(tf_oauth_check(k->oauth, &none, &p, &k->refusal, &k->f), TF_DENIED);
 	assert_string_equal(k->refusal.challenge, "Bearer realm=\"tenfold\"");
 	bring(k, CLAIMS, pem_ec, "ec-1");
@@ -427,6 +428,52 @@ introspect(struct kit *k)
 	tf_buf_cstr(&k->header, "Bearer opaque+/=");
 }
 
+/* Time as a machine has it whose clock somebody sets: ticks and wall clock go apart. */
+static enum tf_err
+work_at(struct kit *k, struct tf_os *os)
+{
+	tf_dur next;
+	return tf_oauth_work(k->oauth, tf_os_ticks(os), tf_os_now(os), &next, &k->f);
+}
+
+static enum tf_err
+ask_at(struct kit *k, struct tf_os *os)
+{
+	const struct tf_oauth_principal *p;
+	struct tf_oauth_ask a = {
+		.authorization = tf_buf_view(&k->header), .now = tf_os_now(os), .ticks = tf_os_ticks(os)};
+	enum tf_err e = tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f);
+	if (!e)
+		tf_oauth_done(&p);
+	return e;
+}
+
+static void
+a_clock_that_is_set_stops_no_fetch(void **state)
+{
+	struct kit *k = *state;
+	static const tf_dur steps[] = {-TF_HOUR, 0, TF_HOUR};
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		struct tf_os *os = tf_sim_new(&(struct tf_sim_options){.start = NOW + TF_DAY});
+		assert_non_null(os);
+		begin(k, (struct tf_oauth_options){0});
+		OK(work_at(k, os));
+		unsigned asked = k->issuer.asked;
+		tf_sim_step_clock(os, steps[i]);
+		OK(work_at(k, os));
+		assert_int_equal(k->issuer.asked, asked); /* a step forward makes none due either */
+		tf_sim_advance(os, 5 * TF_MINUTE);
+		OK(work_at(k, os));
+		assert_int_equal(k->issuer.asked, asked + 1);
+		bring(k, CLAIMS, pem_thief, "ec-9"); /* and an unknown kid makes one once the gap is over */
+		tf_sim_advance(os, 2 * TF_SEC);
+		assert_int_equal(ask_at(k, os), TF_BUSY);
+		OK(work_at(k, os));
+		assert_int_equal(k->issuer.asked, asked + 2);
+		tf_sim_free(&os);
+	}
+}
+
 static void
 introspection_asks_once_and_remembers_for_a_while(void **state)
 {
@@ -443,6 +490,25 @@ introspection_asks_once_and_remembers_for_a_while(void **state)
 	assert_string_equal(k->issuer.user, "api:s3cret");
 	OK(ask(k, NULL, "policy:read", "partner", NOW + 29 * TF_SEC));
 	assert_int_equal(ask(k, NULL, NULL, NULL, NOW + 30 * TF_SEC), TF_BUSY);
+}
+
+static void
+a_clock_that_is_set_back_keeps_no_answer(void **state)
+{
+	struct kit *k = *state;
+	struct tf_os *os = tf_sim_new(&(struct tf_sim_options){.start = NOW + 10 * TF_SEC});
+	assert_non_null(os);
+	introspect(k);
+	say(k, ACTIVE "}");
+	assert_int_equal(ask_at(k, os), TF_BUSY);
+	OK(work_at(k, os));
+	OK(ask_at(k, os));
+	tf_sim_step_clock(os, -10 * TF_SEC);
+	tf_sim_advance(os, 29 * TF_SEC);
+	OK(ask_at(k, os));
+	tf_sim_advance(os, TF_SEC);
+	assert_int_equal(ask_at(k, os), TF_BUSY);
+	tf_sim_free(&os);
 }
 
 static void
@@ -612,7 +678,9 @@ asker(void *arg)
 	while (copy_header(l, header, &n)) {
 		const struct tf_oauth_principal *p = NULL;
 		struct tf_oauth_refusal refusal;
-		struct tf_oauth_ask a = {.authorization = tf_str_n(header, n), .now = tf_os_now(tf_os_real())};
+		struct tf_oauth_ask a = {.authorization = tf_str_n(header, n),
+					 .now = tf_os_now(tf_os_real()),
+					 .ticks = tf_os_ticks(tf_os_real())};
 		enum tf_err e = TF_BUSY;
 		for (int i = 0; i < 50 && e == TF_BUSY; i++) {
 			uint64_t since = tf_oauth_changes(l->k->oauth);
@@ -714,8 +782,10 @@ main(void)
 		T(a_key_that_vanished_takes_its_tokens_along),
 		T(a_kid_given_to_another_key_takes_the_old_tokens_along),
 		T(an_issuer_that_is_down_leaves_the_keys_for_a_day),
+		T(a_clock_that_is_set_stops_no_fetch),
 		T(the_cache_is_bounded),
 		T(introspection_asks_once_and_remembers_for_a_while),
+		T(a_clock_that_is_set_back_keeps_no_answer),
 		T(introspection_binds_too),
 		T(answers_of_introspection_that_let_nobody_in),
 		T(introspection_that_fails_lets_nobody_in),

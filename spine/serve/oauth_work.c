@@ -132,17 +132,18 @@ fetch_keys(struct tf_oauth *o, struct tf_jwks **out, struct tf_fault *f)
 }
 
 static enum tf_err
-refresh(struct tf_oauth *o, tf_time now, struct tf_fault *f)
+refresh(struct tf_oauth *o, tf_dur ticks, struct tf_fault *f)
 {
 	struct tf_jwks *keys = NULL;
 	enum tf_err e = fetch_keys(o, &keys, f);
 	pthread_mutex_lock(&o->lock);
 	o->fetching = false;
-	o->fetch_at = now;
+	o->fetch_at = ticks;
+	o->tried = true;
 	if (keys) {
 		tf_jwks_free(&o->keys);
 		o->keys = keys;
-		o->keys_at = now;
+		o->keys_at = ticks;
 		oauth_cache_sweep(o);
 	}
 	pthread_mutex_unlock(&o->lock);
@@ -151,30 +152,30 @@ refresh(struct tf_oauth *o, tf_time now, struct tf_fault *f)
 }
 
 /* When keys are due next; the lock is held. */
-static tf_time
+static tf_dur
 due(const struct tf_oauth *o)
 {
 	if (o->o.introspect_url)
 		return o->asked_count ? o->ask_at : TF_TIME_MAX;
-	if (!o->fetch_at)
+	if (!o->tried)
 		return 0;
 	bool failing = !o->keys || o->keys_at != o->fetch_at;
 	return o->fetch_at + (o->wanted || failing ? o->o.fetch_gap : o->o.refresh_every);
 }
 
 enum tf_err
-tf_oauth_work(struct tf_oauth *o, tf_time now, tf_time *out_next, struct tf_fault *f)
+tf_oauth_work(struct tf_oauth *o, tf_dur ticks, tf_time now, tf_dur *out_next, struct tf_fault *f)
 {
 	enum tf_err e = TF_OK;
 	pthread_mutex_lock(&o->lock);
-	bool go = due(o) <= now && !o->fetching;
+	bool go = due(o) <= ticks && !o->fetching;
 	if (go) {
 		o->fetching = o->o.jwks_url != NULL;
 		o->wanted = false;
 	}
 	pthread_mutex_unlock(&o->lock);
 	if (go)
-		e = o->o.introspect_url ? oauth_ask_one(o, now, f) : refresh(o, now, f);
+		e = o->o.introspect_url ? oauth_ask_one(o, ticks, now, f) : refresh(o, ticks, f);
 	pthread_mutex_lock(&o->lock);
 	*out_next = due(o);
 	pthread_mutex_unlock(&o->lock);
@@ -200,13 +201,13 @@ work(void *arg)
 	struct tf_oauth *o = arg;
 	for (;;) {
 		struct tf_fault f = {0};
-		tf_time next;
-		if (tf_oauth_work(o, tf_os_now(o->os), &next, &f) && o->failed)
+		tf_dur next;
+		if (tf_oauth_work(o, tf_os_ticks(o->os), tf_os_now(o->os), &next, &f) && o->failed)
 			o->failed(o->failed_ctx, &f);
 		pthread_mutex_lock(&o->lock);
-		tf_time now = tf_os_now(o->os);
-		if (!o->stop && due(o) > now)
-			doze(o, due(o) - now);
+		tf_dur ticks = tf_os_ticks(o->os);
+		if (!o->stop && due(o) > ticks)
+			doze(o, due(o) - ticks);
 		bool stop = o->stop;
 		pthread_mutex_unlock(&o->lock);
 		if (stop)
