@@ -97,7 +97,7 @@ apply(void *state, const struct tf_flow_event *event, struct tf_fault *f)
 	struct tf_decision d;
 	TF_TRY(tf_decision_get(event->bytes, &d, f));
 	TF_TRY(insure_state_replay(&s->state, event->type, &d, event->offset, f));
-	return tf_idem_apply(s->keys, event->offset, event->time, &d, f);
+	return tf_idem_apply(s->keys, event->offset, &d, f);
 }
 
 static enum tf_err
