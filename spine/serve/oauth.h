@@ -11,7 +11,8 @@
  *  - a kid that is not in the set makes one fetch, at most one every fetch_gap; requests of that time hear TF_BUSY once
  *    and are answered when it is over, so that a rotation fails none of them;
  *  - a key that is no longer in the set is no longer believed, nor are the tokens that it has signed.
- * Good tokens are remembered until they expire, by the SHA-256 of their text: cache_tokens at most; what was heard by
+ * Good tokens are remembered until they expire, by the SHA-256 of their text: cache_tokens at most; apart from them
+ * 1,024 that the issuer called not active, which so drive out no good one. What was heard by
  * asking for answer_ttl at most. What is due when goes by monotonic ticks, so that a wall clock that is set stops
  * nothing; only a token's own times are compared with the wall clock. A revoked JWT stays good until it expires: ask
  * (introspect_url) where that is too long.
@@ -117,5 +118,5 @@ enum tf_err tf_oauth_start(struct tf_oauth *o, struct tf_os *os, void (*failed)(
  * check. */
 uint64_t tf_oauth_changes(struct tf_oauth *o);
 void tf_oauth_await(struct tf_oauth *o, uint64_t since, tf_dur most);
-/* Keys in use; tokens remembered. */
+/* Keys in use; tokens remembered as good. */
 void tf_oauth_count(struct tf_oauth *o, size_t *out_keys, size_t *out_tokens);

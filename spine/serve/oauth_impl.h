@@ -7,6 +7,7 @@
 #define OAUTH_DIGEST    32
 #define OAUTH_WAYS      4    /* places where one token may be */
 #define OAUTH_ASKED_MAX 64   /* tokens waiting to be asked about */
+#define OAUTH_BAD_MAX   1024 /* tokens that are remembered as not active */
 #define OAUTH_KEPT_MAX  4096 /* bytes of a principal's strings: a token with more is checked each time */
 
 /* A token that was found good (or, by asking, not active). Immutable but for refs. */
@@ -22,6 +23,11 @@ struct oauth_token {
 	char text[]; /* of who */
 };
 
+struct oauth_cache {
+	struct oauth_token **places; /* OAUTH_WAYS side by side are a set */
+	size_t sets, tokens;
+};
+
 struct oauth_asked {
 	uint8_t digest[OAUTH_DIGEST];
 	uint32_t n;
@@ -33,13 +39,12 @@ struct tf_oauth {
 	pthread_mutex_t lock;
 	pthread_cond_t moved; /* something is due, or changed, or the end */
 	/* Under the lock. */
-	struct tf_jwks *keys;       /* NULL: none came yet */
-	tf_dur keys_at, fetch_at;   /* ticks of the last good answer; of the last try's end */
-	bool tried;                 /* there was a try */
-	bool wanted, fetching;      /* a fetch before refresh_every is over; under way */
-	struct oauth_token **cache; /* OAUTH_WAYS side by side */
-	size_t sets, tokens;
-	struct oauth_asked *asked; /* a ring */
+	struct tf_jwks *keys;         /* NULL: none came yet */
+	tf_dur keys_at, fetch_at;     /* ticks of the last good answer; of the last try's end */
+	bool tried;                   /* there was a try */
+	bool wanted, fetching;        /* a fetch before refresh_every is over; under way */
+	struct oauth_cache good, bad; /* bad: not active. Apart, so that no flood of them drives a good one out */
+	struct oauth_asked *asked;    /* a ring */
 	unsigned asked_at, asked_count;
 	tf_dur ask_at; /* ticks; not before; 0: at once */
 	uint64_t changes;
@@ -51,7 +56,10 @@ struct tf_oauth {
 	void *failed_ctx;
 };
 
-/* The cache; the lock is held. A token found is counted once more for the caller. */
+/* Room for tokens, rounded up; TF_NO_MEMORY. */
+enum tf_err oauth_cache_init(struct oauth_cache *c, uint32_t tokens) TF_MUST_USE;
+void oauth_cache_release(struct oauth_cache *c);
+/* The caches; the lock is held. A token found is counted once more for the caller. */
 struct oauth_token *oauth_cache_get(struct tf_oauth *o, const uint8_t digest[static OAUTH_DIGEST], tf_dur ticks,
 				    tf_time now);
 void oauth_cache_put(struct tf_oauth *o, struct oauth_token *t);

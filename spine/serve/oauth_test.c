@@ -583,6 +583,60 @@ an_issuer_that_cannot_be_asked_is_left_alone_for_a_moment(void **state)
 }
 
 static void
+bring_opaque(struct kit *k, const char *name, int i)
+{
+	tf_buf_reset(&k->header);
+	tf_buf_printf(&k->header, "Bearer %s-%d", name, i);
+}
+
+/* Room for 8 good ones: as many are remembered while 400 that are not active pass by. */
+static void
+no_flood_of_bad_tokens_drives_out_a_good_one(void **state)
+{
+	struct kit *k = *state;
+	int kept = 0;
+	begin(k, (struct tf_oauth_options){.introspect_url = "http://issuer/introspect", .cache_tokens = 8});
+	say(k, ACTIVE "}");
+	for (int i = 0; i < 4; i++) {
+		bring_opaque(k, "good", i);
+		assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
+		OK(work(k, NOW));
+	}
+	for (int i = 0; i < 4; i++) {
+		bring_opaque(k, "good", i);
+		kept += ask(k, NULL, NULL, NULL, NOW) == TF_OK;
+	}
+	assert_int_equal(kept, 4);
+	say(k, "{\"active\":false}");
+	for (int i = 0; i < 400; i++) {
+		bring_opaque(k, "bad", i);
+		assert_int_equal(ask(k, NULL, NULL, NULL, NOW + TF_SEC), TF_BUSY);
+		OK(work(k, NOW + TF_SEC));
+		assert_int_equal(ask(k, NULL, NULL, NULL, NOW + TF_SEC), TF_DENIED);
+	}
+	for (int i = 0; i < 4; i++) {
+		bring_opaque(k, "good", i);
+		kept -= ask(k, NULL, NULL, NULL, NOW + TF_SEC) == TF_OK;
+	}
+	assert_int_equal(kept, 0);
+}
+
+/* What the issuer says now counts, whatever it said before. */
+static void
+a_token_is_good_or_bad_and_not_both(void **state)
+{
+	struct kit *k = *state;
+	introspect(k);
+	for (int i = 0; i < 4; i++) {
+		tf_time t = NOW + i * 30 * TF_SEC;
+		say(k, i % 2 ? "{\"active\":false}" : ACTIVE "}");
+		assert_int_equal(ask(k, NULL, NULL, NULL, t), TF_BUSY);
+		OK(work(k, t));
+		assert_int_equal(ask(k, NULL, NULL, NULL, t), i % 2 ? TF_DENIED : TF_OK);
+	}
+}
+
+static void
 questions_waiting_are_bounded(void **state)
 {
 	struct kit *k = *state;
@@ -790,6 +844,8 @@ main(void)
 		T(answers_of_introspection_that_let_nobody_in),
 		T(introspection_that_fails_lets_nobody_in),
 		T(an_issuer_that_cannot_be_asked_is_left_alone_for_a_moment),
+		T(no_flood_of_bad_tokens_drives_out_a_good_one),
+		T(a_token_is_good_or_bad_and_not_both),
 		T(questions_waiting_are_bounded),
 		T(options_that_make_no_sense_are_refused),
 		T(the_thread_fetches_by_itself),

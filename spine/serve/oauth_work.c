@@ -5,8 +5,6 @@
 #include "base/mem.h"
 #include "serve/oauth_impl.h"
 
-#define SETS_MAX ((size_t)1 << 22)
-
 static void
 set_defaults(struct tf_oauth_options *o)
 {
@@ -50,15 +48,15 @@ tf_oauth_new(const struct tf_oauth_options *options, struct tf_oauth **out, stru
 		return tf_fault(f, TF_NO_MEMORY, "cannot guard: out of memory");
 	o->o = *options;
 	set_defaults(&o->o);
-	o->sets = 1;
-	while (o->sets * OAUTH_WAYS < o->o.cache_tokens && o->sets < SETS_MAX)
-		o->sets *= 2;
-	o->cache = tf_calloc(o->sets * OAUTH_WAYS, sizeof *o->cache);
-	o->asked = o->o.introspect_url ? tf_calloc(OAUTH_ASKED_MAX, sizeof *o->asked) : NULL;
 	pthread_mutex_init(&o->lock, NULL);
 	make_condition(&o->moved);
 	o->wanted = o->o.jwks_url != NULL;
-	if (!o->cache || (o->o.introspect_url && !o->asked)) {
+	enum tf_err e = oauth_cache_init(&o->good, o->o.cache_tokens);
+	if (!e && o->o.introspect_url) {
+		o->asked = tf_calloc(OAUTH_ASKED_MAX, sizeof *o->asked);
+		e = o->asked ? oauth_cache_init(&o->bad, OAUTH_BAD_MAX) : TF_NO_MEMORY;
+	}
+	if (e) {
 		tf_oauth_free(&o);
 		return tf_fault(f, TF_NO_MEMORY, "cannot guard: out of memory");
 	}
@@ -78,12 +76,11 @@ tf_oauth_free(struct tf_oauth **out)
 	pthread_cond_broadcast(&o->moved);
 	pthread_mutex_unlock(&o->lock);
 	tf_worker_join(&o->worker);
-	for (size_t i = 0; o->cache && i < o->sets * OAUTH_WAYS; i++)
-		oauth_token_free(o->cache[i]);
+	oauth_cache_release(&o->good);
+	oauth_cache_release(&o->bad);
 	tf_jwks_free(&o->keys);
 	pthread_cond_destroy(&o->moved);
 	pthread_mutex_destroy(&o->lock);
-	tf_free(o->cache);
 	tf_free(o->asked);
 	tf_free(o);
 }
@@ -254,6 +251,6 @@ tf_oauth_count(struct tf_oauth *o, size_t *out_keys, size_t *out_tokens)
 {
 	pthread_mutex_lock(&o->lock);
 	*out_keys = o->keys ? o->keys->count : 0;
-	*out_tokens = o->tokens;
+	*out_tokens = o->good.tokens;
 	pthread_mutex_unlock(&o->lock);
 }
