@@ -105,15 +105,16 @@ tf_guard_free(struct tf_guard **guard)
 }
 
 enum tf_guard_answer
-guard_wait_for_keys(struct tf_guard *g, struct tf_exchange *x)
+guard_wait_for_keys(struct tf_guard *g, struct tf_exchange *x, tf_dur began)
 {
-	if (g->waiting_count == TF_GUARD_WAITING || tf_exchange_age(x) > TF_GUARD_WAIT) {
+	tf_dur now = tf_os_ticks(g->os);
+	if (g->waiting_count == TF_GUARD_WAITING || now - began > TF_GUARD_WAIT) {
 		struct tf_problem p = {503, "UNAVAILABLE", TF_STR("the issuer's keys are not to be had now"), NULL};
 		tf_reply_header(x, "Retry-After", TF_STR("1"));
 		tf_reply_problem(x, &p);
 		return TF_GUARD_ANSWERED;
 	}
-	g->waiting[g->waiting_count++] = (struct guard_waiting){x, tf_os_ticks(g->os) + TF_SEC / 2};
+	g->waiting[g->waiting_count++] = (struct guard_waiting){x, began, now + TF_SEC / 2};
 	return TF_GUARD_WAITS;
 }
 
@@ -156,10 +157,13 @@ tf_guard_after(struct tf_guard *g, tf_dur *soon)
 	memcpy(was, g->waiting, count * sizeof *was);
 	g->waiting_count = 0;
 	for (uint32_t i = 0; i < count; i++)
-		if (changes != g->changes || now > was[i].until)
+		if (changes != g->changes || now > was[i].until) {
+			g->began = was[i].began;
 			tf_exchange_again(was[i].x);
-		else
+		} else {
 			g->waiting[g->waiting_count++] = was[i];
+		}
+	g->began = 0;
 	g->changes = changes;
 	if (g->waiting_count && (*soon < 0 || *soon > TF_SEC / 50))
 		*soon = TF_SEC / 50;

@@ -11,10 +11,11 @@
  * shares an address with a flood of bad ones goes on with the token that it has, and by its certificate also with new
  * ones.
  *
- * A token whose key is not known yet waits, while the issuer is asked, at most TF_GUARD_WAIT; its handler is then run
- * again from the start. With an audit directory (store/audit.h) refusals of identity (those that a connection makes
- * because of a certificate too: tf_guard_watch), and what the caller records, are kept there. Bounds: TF_GUARD_WAITING
- * requests wait; past it 503. Thread rule: the loop's. */
+ * A token whose key is not known yet waits, while the issuer is asked, at most TF_GUARD_WAIT from when it was looked at
+ * first (a body may have come slowly before that); its handler is then run again from the start. With an audit
+ * directory (store/audit.h) refusals of identity (those that a connection makes because of a certificate too:
+ * tf_guard_watch), and what the caller records, are kept there. Bounds: TF_GUARD_WAITING requests wait; past it 503.
+ * Thread rule: the loop's. */
 #pragma once
 #include "base/args.h"
 #include "serve/limits.h"

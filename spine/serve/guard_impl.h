@@ -5,7 +5,8 @@
 
 struct guard_waiting {
 	struct tf_exchange *x;
-	tf_dur until;
+	tf_dur began; /* ticks when it was asked first: what it waits for since then */
+	tf_dur until; /* looked at again */
 };
 
 struct tf_guard {
@@ -24,6 +25,7 @@ struct tf_guard {
 	uint64_t changes;          /* of oauth, as last seen */
 	struct guard_waiting waiting[TF_GUARD_WAITING];
 	uint32_t waiting_count;
+	tf_dur began; /* of the one that is looked at again; 0: it is looked at for the first time */
 };
 
 /* guard_who.c: who calls. Otherwise it is answered, or waits. */
@@ -43,5 +45,5 @@ void guard_record_refusal(struct tf_guard *g, const struct tf_peer *peer, struct
 /* The SHA-256 of c (may be NULL: none) becomes text. */
 void guard_take_certificate(struct tf_caller *who, const struct tf_certificate *c);
 
-/* guard.c: keeps it until the issuer's keys may be there, or answers 503. */
-enum tf_guard_answer guard_wait_for_keys(struct tf_guard *g, struct tf_exchange *x);
+/* guard.c: keeps it until the issuer's keys may be there, or answers 503 TF_GUARD_WAIT after it began. */
+enum tf_guard_answer guard_wait_for_keys(struct tf_guard *g, struct tf_exchange *x, tf_dur began);

@@ -195,6 +195,15 @@ set_closed(struct gate *t, bool closed)
 }
 
 static void
+await(struct gate *t, const unsigned *count, unsigned least)
+{
+	pthread_mutex_lock(&t->lock);
+	while (*count < least)
+		pthread_cond_wait(&t->moved, &t->lock);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void
 close_gate(struct gate *t)
 {
 	char remove[100];
@@ -335,6 +344,74 @@ bad_tokens_past_their_rate_are_not_looked_at(void **state)
 	close_gate(t);
 }
 
+/* The keys are not there yet: the request is kept, and let in when they are. */
+static void
+a_token_whose_key_is_not_known_waits_for_the_issuer(void **state)
+{
+	(void)state;
+	struct gate *t = open_gate((const char *const[]){BY_TOKEN, NULL}, true);
+	struct client c = site_dial(&t->dial);
+	struct tf_buf token;
+	make_token(&token, "alpha", "", "ec-1", pem_ec);
+	say_with(&c, "/who", &token, NULL, "");
+	await(t, &t->ran, 1);
+	await(t, &t->asked, 1);
+	set_closed(t, false);
+	client_hear(&c, false);
+	assert_int_equal(c.status, 200);
+	await(t, &t->ran, 2);
+	client_close(&c);
+	tf_buf_release(&token);
+	close_gate(t);
+}
+
+/* A request that came slowly has not waited meanwhile: what was fetched after its first byte and before its last does
+ * not tell all. Takes the two seconds between fetches. */
+static void
+waiting_begins_when_the_token_is_looked_at(void **state)
+{
+	(void)state;
+	struct gate *t = OPEN(BY_TOKEN);
+	struct client slow = site_dial(&t->dial);
+	struct tf_buf first, stranger, rotated;
+	char rest[4000];
+	make_token(&first, "alpha", "", "ec-1", pem_ec);
+	make_token(&stranger, "alpha", "", "guess", pem_thief);
+	make_token(&rotated, "alpha", "", "ec-2", pem_thief);
+	expect(t, 200, "alpha", "/who", &first, NULL, "");
+	client_say(&slow, "GET /who HTTP/1.1\r\n");
+	expect(t, 200, "alpha", "/who", &first, NULL, "");     /* by now its first byte has been seen */
+	expect(t, 401, "no key", "/who", &stranger, NULL, ""); /* the keys are fetched once more */
+	publish(t, "ec-2", pem_thief);
+	snprintf(rest, sizeof rest, "Host: h\r\nAuthorization: Bearer %s\r\n\r\n", (const char *)rotated.p);
+	client_say(&slow, rest);
+	client_hear(&slow, false);
+	assert_int_equal(slow.status, 200);
+	client_close(&slow);
+	tf_buf_release(&first);
+	tf_buf_release(&stranger);
+	tf_buf_release(&rotated);
+	close_gate(t);
+}
+
+/* Takes TF_GUARD_WAIT. */
+static void
+nobody_waits_for_ever(void **state)
+{
+	(void)state;
+	struct gate *t = open_gate((const char *const[]){BY_TOKEN, NULL}, true);
+	struct client c;
+	struct tf_buf token;
+	tf_dur begun = tf_os_ticks(tf_os_real());
+	make_token(&token, "alpha", "", "ec-1", pem_ec);
+	assert_int_equal(get(t, &c, "/who", &token, NULL, ""), 503);
+	assert_string_equal(client_header(&c, "Retry-After"), "1");
+	assert_in_range(tf_os_ticks(tf_os_real()) - begun, TF_GUARD_WAIT, TF_GUARD_WAIT + 2 * TF_SEC);
+	client_close(&c);
+	tf_buf_release(&token);
+	close_gate(t);
+}
+
 static int
 make_pki(void **state)
 {
@@ -358,6 +435,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_tokens_past_their_rate_are_not_looked_at),
+		cmocka_unit_test(a_token_whose_key_is_not_known_waits_for_the_issuer),
+		cmocka_unit_test(waiting_begins_when_the_token_is_looked_at),
+		cmocka_unit_test(nobody_waits_for_ever),
 	};
 	return cmocka_run_group_tests_name("guard", tests, make_pki, drop_pki);
 }

@@ -44,11 +44,12 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const str
 		struct tf_problem twice = {400, "INVALID", TF_STR("Authorization is there twice"), "Authorization"};
 		return refuse(g, x, who, &twice);
 	}
+	tf_dur ticks = tf_os_ticks(g->os), began = g->began ? g->began : ticks;
 	struct tf_oauth_ask ask = {.authorization = tf_exchange_header(x, "authorization"),
 				   .scope = scope,
 				   .remembered = !guard_may_try(g, x, who),
-				   .since = tf_os_ticks(g->os) - tf_exchange_age(x),
-				   .ticks = tf_os_ticks(g->os),
+				   .since = began,
+				   .ticks = ticks,
 				   .now = tf_os_now(g->os)};
 	if (c) {
 		tf_b64_text(c->sha256, sizeof c->sha256, thumbprint);
@@ -56,7 +57,7 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const str
 	}
 	enum tf_err e = tf_oauth_check(g->oauth, &ask, &p, &r, &f);
 	if (e == TF_BUSY)
-		return guard_wait_for_keys(g, x);
+		return guard_wait_for_keys(g, x, began);
 	if (e && r.status == 401 && ask.authorization.p)
 		guard_was_bad(g, x, who);
 	if (e == TF_OVERLOAD)

@@ -10,7 +10,8 @@
  *  - keys are refreshed every refresh_every; a failed fetch keeps those that are there, up to stale_max;
  *  - a kid that is not in the set makes one fetch, at most one every fetch_gap; requests of that time hear TF_BUSY once
  *    and are answered when it is over, so that a rotation fails none of them;
- *  - a key that is no longer in the set is no longer believed, nor are the tokens that it has signed.
+ *  - a key that is no longer in the set is no longer believed, nor are the tokens that it has signed: so a set without
+ *    any key that can be used (RFC 7517 section 5) revokes all. It is no failed fetch, but it is told as a fault.
  * Good tokens are remembered until they expire, by the SHA-256 of their text: cache_tokens at most; apart from them
  * 1,024 that the issuer called not active, which so drive out no good one. What was heard by
  * asking for answer_ttl at most. What is due when goes by monotonic ticks, so that a wall clock that is set stops

@@ -383,8 +383,7 @@ static void
 an_issuer_that_is_down_leaves_the_keys_for_a_day(void **state)
 {
 	struct kit *k = *state;
-	static const char *const broken[] = {"", "<html>", "{\"keys\":[]}",
-					     "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AA\"}]}"};
+	static const char *const broken[] = {"", "<html>", "{}", "{\"keys\":{}}", "{\"keys\":[}"};
 	tf_time t = NOW;
 	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
 		say(k, broken[i]);
@@ -397,6 +396,30 @@ an_issuer_that_is_down_leaves_the_keys_for_a_day(void **state)
 	OK(ask(k, NULL, NULL, NULL, NOW + TF_DAY));
 	assert_int_equal(ask(k, NULL, NULL, NULL, NOW + TF_DAY + TF_SEC), TF_BUSY);
 	refused(k, 503, "unavailable", "keys");
+}
+
+static void
+a_set_without_keys_revokes_all(void **state)
+{
+	static const char *const rows[] = {"{\"keys\":[]}", "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AA\"}]}"};
+	struct kit *k = *state;
+	tf_time t = NOW;
+	bring(k, "{" C_ISS "," C_AUD "," C_WHO ",\"iat\":1700000000,\"exp\":1700086400}", pem_ec, "ec-1");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		OK(ask(k, NULL, NULL, NULL, t));
+		say(k, rows[i]);
+		t += 5 * TF_MINUTE;
+		assert_int_equal(work(k, t), TF_INVALID); /* told, and done */
+		assert_int_equal(ask(k, NULL, NULL, NULL, t), TF_DENIED);
+		refused(k, 401, "invalid_token", "no key");
+		unsigned asked = k->issuer.asked;
+		OK(work(k, t + 2 * TF_SEC)); /* the next fetch is not sooner for it */
+		assert_int_equal(k->issuer.asked, asked);
+		publish(k, pem_ec, "ec-1", NULL, NULL);
+		t += 5 * TF_MINUTE;
+		OK(work(k, t));
+	}
+	OK(ask(k, NULL, NULL, NULL, t));
 }
 
 static void
@@ -837,6 +860,7 @@ main(void)
 		T(a_kid_given_to_another_key_takes_the_old_tokens_along),
 		T(an_issuer_that_is_down_leaves_the_keys_for_a_day),
 		T(a_clock_that_is_set_stops_no_fetch),
+		T(a_set_without_keys_revokes_all),
 		T(the_cache_is_bounded),
 		T(introspection_asks_once_and_remembers_for_a_while),
 		T(a_clock_that_is_set_back_keeps_no_answer),

@@ -120,14 +120,14 @@ fetch_keys(struct tf_oauth *o, struct tf_jwks **out, struct tf_fault *f)
 	tf_buf_init(&body, TF_OAUTH_ANSWER_BYTES);
 	enum tf_err e = o->o.fetch(o->o.fetch_ctx, &r, &body, f);
 	e = e ? e : tf_jwks_parse(tf_buf_view(&body), out, f);
-	if (!e && (*out)->count == 0) {
-		tf_jwks_free(out);
-		e = tf_fault(f, TF_INVALID, "none of its keys can be used");
-	}
+	if (!e && (*out)->count == 0)
+		e = tf_fault(f, TF_INVALID, "none can be used: nobody is let in"); /* it counts: see refresh */
 	tf_buf_release(&body);
 	return e ? tf_fault_wrap(f, e, "the issuer's keys") : TF_OK;
 }
 
+/* A set is the issuer's whole word (RFC 7517), also one without any key: then none is believed any more. It is told all
+ * the same. What cannot be had or read leaves the keys as they are. */
 static enum tf_err
 refresh(struct tf_oauth *o, tf_dur ticks, struct tf_fault *f)
 {

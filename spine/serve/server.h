@@ -127,8 +127,6 @@ void **tf_exchange_user(struct tf_exchange *x);
 void tf_exchange_to_worker(struct tf_exchange *x);
 /* Runs the handler once more, in the loop, for an exchange that it kept: when what it waited for may be there. */
 void tf_exchange_again(struct tf_exchange *x);
-/* Since the request's first byte. */
-tf_dur tf_exchange_age(const struct tf_exchange *x);
 const struct tf_peer *tf_exchange_peer(const struct tf_exchange *x);
 /* Has the client gone away? The answer will go nowhere. */
 bool tf_exchange_gone(struct tf_exchange *x);
