@@ -136,10 +136,10 @@ correlate(const struct tf_guard *g, struct tf_exchange *x)
 }
 
 enum tf_guard_answer
-tf_guard_admit(struct tf_guard *g, struct tf_exchange *x, const char *scope, struct tf_caller *out)
+tf_guard_admit(struct tf_guard *g, struct tf_exchange *x, const struct tf_guard_need *need, struct tf_caller *out)
 {
 	*out = (struct tf_caller){0};
-	enum tf_guard_answer a = guard_identify(g, x, scope, out);
+	enum tf_guard_answer a = guard_identify(g, x, need, out);
 	if (a == TF_GUARD_IN)
 		a = guard_meter(g, x, out->partner);
 	return a == TF_GUARD_IN ? correlate(g, x) : a;

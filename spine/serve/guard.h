@@ -51,11 +51,21 @@
 
 struct tf_guard;
 
+/* What an operation asks of who calls; from its contract: struct tf_operation of contract.h. Lists have single blanks
+ * between their words; NULL: nothing. Roles are what a token says (RFC 9068): who comes with a certificate or a header
+ * alone has none. */
+struct tf_guard_need {
+	const char *scope;      /* of a token: all of these */
+	const char *role;       /* one of these; without: 403 */
+	const char *own_unless; /* without one of these the caller sees only what is its own */
+};
+
 struct tf_caller {
 	struct tf_str partner; /* points into name, and lives as long as this */
 	char name[TF_GUARD_PARTNER + 1];
 	char client[TF_GUARD_PARTNER + 1]; /* of its token; "" without one */
 	char certificate[65];              /* SHA-256 in hexadecimal; "" without one */
+	bool own_only;                     /* it may see only what is its own: by the need's own_unless */
 };
 
 enum tf_guard_answer {
@@ -81,8 +91,7 @@ enum tf_err tf_guard_start(struct tf_guard *g, struct tf_server *s, struct tf_fa
 void tf_guard_stop(struct tf_guard *g);
 /* Accepts NULL. */
 void tf_guard_free(struct tf_guard **g);
-/* scope: what the operation needs of a token; NULL: nothing. */
-enum tf_guard_answer tf_guard_admit(struct tf_guard *g, struct tf_exchange *x, const char *scope,
+enum tf_guard_answer tf_guard_admit(struct tf_guard *g, struct tf_exchange *x, const struct tf_guard_need *need,
 				    struct tf_caller *out);
 /* In the server's `after`: lets go who waits. *soon becomes how long the loop may sleep because of it. */
 void tf_guard_after(struct tf_guard *g, tf_dur *soon);

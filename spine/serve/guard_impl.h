@@ -28,8 +28,8 @@ struct tf_guard {
 	tf_dur began; /* of the one that is looked at again; 0: it is looked at for the first time */
 };
 
-/* guard_who.c: who calls. Otherwise it is answered, or waits. */
-enum tf_guard_answer guard_identify(struct tf_guard *g, struct tf_exchange *x, const char *scope,
+/* guard_who.c: who calls, and with which rights. Otherwise it is answered, or waits. */
+enum tf_guard_answer guard_identify(struct tf_guard *g, struct tf_exchange *x, const struct tf_guard_need *need,
 				    struct tf_caller *who);
 
 /* guard_rate.c: how often may it? */

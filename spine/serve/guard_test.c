@@ -74,9 +74,10 @@ get_who(void *ctx, struct tf_exchange *x)
 	struct tf_caller who;
 	char text[200];
 	count_run(t);
-	if (tf_guard_admit(t->guard, x, "policy:read", &who) != TF_GUARD_IN)
+	static const struct tf_guard_need need = {.scope = "policy:read", .own_unless = "insurer auditor"};
+	if (tf_guard_admit(t->guard, x, &need, &who) != TF_GUARD_IN)
 		return;
-	snprintf(text, sizeof text, "%.*s by %s", TF_FMT(who.partner), who.client);
+	snprintf(text, sizeof text, "%.*s by %s%s", TF_FMT(who.partner), who.client, who.own_only ? "" : ": all");
 	tf_reply(x, 200, "text/plain", tf_str(text));
 }
 
@@ -85,13 +86,25 @@ get_sold(void *ctx, struct tf_exchange *x)
 {
 	struct gate *t = ctx;
 	struct tf_caller who;
-	if (tf_guard_admit(t->guard, x, "policy:buy", &who) != TF_GUARD_IN)
+	static const struct tf_guard_need need = {.scope = "policy:buy"};
+	if (tf_guard_admit(t->guard, x, &need, &who) != TF_GUARD_IN)
 		return;
 	OK(tf_guard_record(t->guard, x, &who, TF_STR("order-1"), 42, NULL));
 	tf_reply(x, 200, "text/plain", TF_STR("sold"));
 }
 
-static const struct tf_route routes[] = {{.method = "GET", .path = "/who", .handle = get_who},
+static void
+get_desk(void *ctx, struct tf_exchange *x)
+{
+	struct gate *t = ctx;
+	struct tf_caller who;
+	static const struct tf_guard_need need = {.scope = "policy:read", .role = "clerk auditor"};
+	if (tf_guard_admit(t->guard, x, &need, &who) == TF_GUARD_IN)
+		tf_reply(x, 200, "text/plain", TF_STR("desk"));
+}
+
+static const struct tf_route routes[] = {{.method = "GET", .path = "/desk", .handle = get_desk},
+					 {.method = "GET", .path = "/who", .handle = get_who},
 					 {.method = "GET", .path = "/sold", .handle = get_sold},
 					 {0}};
 
@@ -344,6 +357,43 @@ bad_tokens_past_their_rate_are_not_looked_at(void **state)
 	close_gate(t);
 }
 
+/* Roles are a token's; whole words; one of those that are asked for. */
+static void
+an_operation_may_need_a_role(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *roles;
+		int desk;
+		bool all;
+	} rows[] = {{"", 403, false},
+		    {",\"roles\":[\"clerk\"]", 200, false},
+		    {",\"roles\":[\"partner\",\"auditor\"]", 200, true},
+		    {",\"roles\":[\"insurer\"]", 403, true},
+		    {",\"roles\":[\"insurers\",\"insure\",\"cler\"]", 403, false}};
+	struct gate *t = OPEN(BY_TOKEN);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct tf_buf token;
+		make_token(&token, "alpha", rows[i].roles, "ec-1", pem_ec);
+		expect(t, rows[i].desk, rows[i].desk == 200 ? "desk" : "insufficient_scope", "/desk", &token, NULL, "");
+		expect(t, 200, rows[i].all ? "alpha by c-alpha: all" : "alpha by c-alpha", "/who", &token, NULL, "");
+		struct client c;
+		assert_int_equal(get(t, &c, "/who", &token, NULL, ""), 200);
+		assert_int_equal(strstr(client_text(&c), ": all") != NULL, rows[i].all);
+		client_close(&c);
+		tf_buf_release(&token);
+	}
+	close_gate(t);
+	t = OPEN("--terminators", "127.0.0.1"); /* a certificate alone has no role */
+	expect(t, 403, "insufficient_role", "/desk", NULL, &alpha, "");
+	expect(t, 200, "alpha by ", "/who", NULL, &alpha, "");
+	struct client c;
+	assert_int_equal(get(t, &c, "/who", NULL, &alpha, ""), 200);
+	assert_null(strstr(client_text(&c), ": all"));
+	client_close(&c);
+	close_gate(t);
+}
+
 /* The keys are not there yet: the request is kept, and let in when they are. */
 static void
 a_token_whose_key_is_not_known_waits_for_the_issuer(void **state)
@@ -435,6 +485,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_tokens_past_their_rate_are_not_looked_at),
+		cmocka_unit_test(an_operation_may_need_a_role),
 		cmocka_unit_test(a_token_whose_key_is_not_known_waits_for_the_issuer),
 		cmocka_unit_test(waiting_begins_when_the_token_is_looked_at),
 		cmocka_unit_test(nobody_waits_for_ever),

@@ -32,8 +32,21 @@ take_name(struct tf_caller *who, struct tf_str name)
 	return true;
 }
 
+/* One of the words, or none is asked for. */
+static bool
+has_one(struct tf_str roles, const char *words)
+{
+	struct tf_str list = tf_str(words), word;
+	if (!list.n)
+		return true;
+	while (tf_str_cut(&list, ' ', &word))
+		if (word.n && tf_scope_has(roles, word))
+			return true;
+	return false;
+}
+
 static enum tf_guard_answer
-by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const struct tf_certificate *c,
+by_token(struct tf_guard *g, struct tf_exchange *x, const struct tf_guard_need *need, const struct tf_certificate *c,
 	 struct tf_caller *who)
 {
 	char thumbprint[TF_B64_CHARS(32) + 1];
@@ -46,7 +59,8 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const str
 	}
 	tf_dur ticks = tf_os_ticks(g->os), began = g->began ? g->began : ticks;
 	struct tf_oauth_ask ask = {.authorization = tf_exchange_header(x, "authorization"),
-				   .scope = scope,
+				   .scope = need->scope,
+				   .role = need->role,
 				   .remembered = !guard_may_try(g, x, who),
 				   .since = began,
 				   .ticks = ticks,
@@ -71,20 +85,33 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const char *scope, const str
 	}
 	bool named = take_name(who, p->partner); /* never the client's id: it may be another partner's name */
 	snprintf(who->client, sizeof who->client, "%.*s", TF_FMT(p->client));
+	who->own_only = !has_one(p->roles, need->own_unless);
 	tf_oauth_done(&p);
 	struct tf_problem nameless = {403, "UNIDENTIFIED", TF_STR("the token names no partner"), "Authorization"};
 	return named ? TF_GUARD_IN : refuse(g, x, who, &nameless);
 }
 
+/* Who came without a token: by name alone. */
+static enum tf_guard_answer
+take_rights(struct tf_guard *g, struct tf_exchange *x, const struct tf_guard_need *need, struct tf_caller *who)
+{
+	who->own_only = need->own_unless != NULL;
+	if (!need->role)
+		return TF_GUARD_IN;
+	struct tf_problem p = {403, "insufficient_role", TF_STR("a role is wanted here, which only a token gives"),
+			       NULL};
+	return refuse(g, x, who, &p);
+}
+
 enum tf_guard_answer
-guard_identify(struct tf_guard *g, struct tf_exchange *x, const char *scope, struct tf_caller *who)
+guard_identify(struct tf_guard *g, struct tf_exchange *x, const struct tf_guard_need *need, struct tf_caller *who)
 {
 	const struct tf_certificate *c = tf_exchange_certificate(x);
 	guard_take_certificate(who, c);
 	if (g->oauth)
-		return by_token(g, x, scope, c, who);
+		return by_token(g, x, need, c, who);
 	if (g->certificates && c && take_name(who, tf_str(c->common_name)))
-		return TF_GUARD_IN;
+		return take_rights(g, x, need, who);
 	struct tf_problem p = {401, "UNIDENTIFIED",
 			       TF_STR("no way to tell who calls: this server has no identity configured"), NULL};
 	if (g->certificates)
@@ -92,7 +119,7 @@ guard_identify(struct tf_guard *g, struct tf_exchange *x, const char *scope, str
 	if (g->header && !g->certificates) {
 		struct tf_str name = tf_exchange_header(x, "x-partner");
 		if (!tf_http_repeated(tf_exchange_request(x), "x-partner") && take_name(who, name))
-			return TF_GUARD_IN;
+			return take_rights(g, x, need, who);
 		p.field = "X-Partner";
 		p.text = TF_STR("one X-Partner of 1 to 64 letters, digits, '.', '_' and '-' is wanted");
 	}

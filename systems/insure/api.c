@@ -69,11 +69,11 @@ insure_api_keeps(struct insure_api *a, struct tf_exchange *x, const struct tf_op
 }
 
 bool
-insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, const char *scope,
-		 struct tf_caller *out)
+insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, struct tf_caller *out)
 {
 	char date[TF_OPERATION_DATE_MAX];
-	if (tf_guard_admit(a->guard, x, scope, out) != TF_GUARD_IN)
+	struct tf_guard_need need = {op->scopes, op->roles, op->own_unless};
+	if (tf_guard_admit(a->guard, x, &need, out) != TF_GUARD_IN)
 		return false;
 	if (tf_operation_deprecation(op, date))
 		tf_reply_header(x, "Deprecation", tf_str(date));
@@ -96,6 +96,8 @@ read_contract(struct insure_api *a, struct tf_fault *f)
 	a->cancel =
 		tf_contract_operation(a->contract, TF_STR("POST"), TF_STR("/insure/v1/policies/{number}/cancellation"));
 	TF_ASSERT(a->buy && a->get && a->cancel);
+	TF_ASSERT(a->buy->scopes && a->get->scopes && a->get->own_unless &&
+		  a->cancel->scopes); /* none is open to all */
 	return TF_OK;
 }
 

@@ -60,8 +60,8 @@ void insure_api_metrics(void *ctx, struct tf_buf *out);
 /* The store's: a post is durable. */
 void insure_api_told(void *token, uint64_t offset);
 
-/* Who calls, and may they (guard.h)? False: it is answered, or waits. */
-bool insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, const char *scope,
+/* Who calls, and may they, by what the contract asks for the operation (guard.h)? False: it is answered, or waits. */
+bool insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op,
 		      struct tf_caller *out);
 /* Does the request keep to the contract? False: it is answered. */
 bool insure_api_keeps(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op);

@@ -198,7 +198,7 @@ insure_store_submit(struct insure_store *s, struct insure_command *c, void *toke
 {
 	c->reject = INSURE_ACCEPTED;
 	if (c->keyed) /* whose key it is is who asks */
-		c->purchase.partner = c->cancel.partner = XXH3_64bits(c->name.partner.p, c->name.partner.n);
+		c->purchase.partner = c->cancel.partner = insure_partner(c->name.partner);
 	return tf_flow_submit(s->flow, c, token, out_offset, f);
 }
 

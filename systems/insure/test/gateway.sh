@@ -39,9 +39,10 @@ id() { "$bin/tenfold-identity" "$@"; }
 # An issuer, two partners with certificates of their own, and one whose token may only read.
 audience=https://insurer.example
 id init --dir id --profile staging --audience $audience >/dev/null 2>&1 || { echo "not ok - an issuer"; exit 1; }
-for name in alpha beta gamma delta; do id cert issue --dir id --name $name >/dev/null; done
+for name in alpha beta gamma delta insurer; do id cert issue --dir id --name $name >/dev/null; done
 id client add --dir id --id alpha --partner P-ALPHA --scope policy:read --scope policy:buy --cert id/certs/alpha.pem >/dev/null
 id client add --dir id --id beta --partner P-BETA --scope policy:read --cert id/certs/beta.pem >/dev/null
+id client add --dir id --id insurer --partner P-INSURER --scope policy:read --scope policy:buy --role insurer --cert id/certs/insurer.pem >/dev/null
 id client add --dir id --id gamma --partner P-GAMMA --scope policy:read --cert id/certs/gamma.pem >/dev/null
 "$bin/tenfold-identity" serve --dir id --listen 127.0.0.1:0 2>id.log &
 jobs+=($!)
@@ -62,7 +63,7 @@ token() { # NAME: a token into $token
 cp id/certs/server.pem server.pem
 cp id/certs/server.key server.key
 cp id/crl.pem crl.pem
-"$bin/tenfold-insure" simulate --data data --policies 100 >/dev/null
+"$bin/tenfold-insure" simulate --data data --policies 100 --partner P-ALPHA >/dev/null
 start() { # OPTIONS...
 	"$bin/tenfold-insure" serve --data data --listen 127.0.0.1:0 --tls-cert server.pem --tls-key server.key --client-ca id/ca.pem --crl crl.pem \
 		--issuer "$issuer" --audience $audience --jwks "$at/jwks" --issuer-ca id/ca.pem --audit audit "$@" 2>insure.log &
@@ -92,6 +93,25 @@ promise "it buys: 201" is 201
 cp out first
 buy alpha "$alpha" order-1
 promise "again: the same bytes" cmp -s first out
+own=$(jq -r .number first)
+see() { with "$1" -H "Authorization: Bearer $2" "$api/policies/$3"; cp out "seen.$1"; cut -d: -f1 head | sort >"head.$1"; }
+alike() { cmp <(jq 'del(.correlation_id)' "$1") <(jq 'del(.correlation_id)' "$2"); }
+see alpha "$alpha" "$own"
+promise "it sees what it sold: 200" is 200
+token insurer
+insurer=$token
+see beta "$beta" "$own"
+promise "to another partner there is no such policy: 404" is 404 POLICY_UNKNOWN
+cp seen.beta another
+cp head.beta another.head
+see beta "$beta" P000000999916
+promise "just as for a number that was never given out" eval 'is 404 POLICY_UNKNOWN && alike another seen.beta && cmp another.head head.beta'
+with beta -H "Authorization: Bearer $beta" -H 'If-None-Match: *' "$api/policies/$own"
+promise "whatever it says it knows" is 404 POLICY_UNKNOWN
+see insurer "$insurer" "$own"
+promise "with the role insurer it is seen: 200" is 200
+with insurer -H "Authorization: Bearer $insurer" -H 'Content-Type: application/json' -H 'Idempotency-Key: end' --data '{"date":"'"$(TZ=Asia/Kolkata date -d '+9 days' +%F)"'"}' "$api/policies/$own/cancellation"
+promise "and not cancelled: 404" is 404 POLICY_UNKNOWN
 buy beta "$beta" order-1
 promise "a token that may only read: 403" is 403 insufficient_scope
 promise "and is told what it lacks" grep -qi '^www-authenticate: Bearer .*insufficient_scope.*policy:buy' head

@@ -245,6 +245,10 @@ story_reads() {
 	look "$number"
 	promise "a look-up shows status and initials, no name" eval 'is 200 && [ "$(jq -r "[.status, .holder_initials] | join(\" \")" "$work/out")" = "active AR" ] && ! grep -q Asha "$work/out"'
 	etag=$(header ETag)
+	ask "$api/policies/$number" -H 'X-Partner: other'
+	promise "another partner's policy is none: 404" is 404 POLICY_UNKNOWN
+	ask "$api/policies/$number?min_offset=$offset" -H 'X-Partner: other'
+	promise "also with min_offset" is 404 POLICY_UNKNOWN
 	look "$number" -H "If-None-Match: \"x\", $etag"
 	promise "304 for what is known" eval 'is 304 && [ ! -s "$work/out" ]'
 	look "$number?min_offset=$offset"
