@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pki_test.h"
@@ -210,9 +211,12 @@ set_closed(struct gate *t, bool closed)
 static void
 await(struct gate *t, const unsigned *count, unsigned least)
 {
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += SOON;
 	pthread_mutex_lock(&t->lock);
 	while (*count < least)
-		pthread_cond_wait(&t->moved, &t->lock);
+		assert_int_equal(pthread_cond_timedwait(&t->moved, &t->lock, &until), 0);
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -311,6 +315,244 @@ expect(struct gate *t, int status, const char *text, const char *path, const str
 	client_close(&c);
 }
 
+/* What is in the audit log by now, one text after the other. For the caller to release. */
+static enum tf_err
+add_text(void *ctx, uint64_t number, tf_time at, struct tf_str text, struct tf_fault *f)
+{
+	(void)number;
+	(void)at;
+	(void)f;
+	tf_buf_str(ctx, text);
+	tf_buf_u8(ctx, '\n');
+	return TF_OK;
+}
+
+static struct tf_buf
+recorded(const char *dir)
+{
+	struct tf_buf all;
+	struct tf_audit_head head;
+	struct tf_fault f = {0};
+	tf_buf_init(&all, 0);
+	if (tf_audit_verify(tf_os_real(), dir, NULL, add_text, &all, &head, &f))
+		fail_msg("%s", f.text);
+	tf_buf_u8(&all, 0);
+	return all;
+}
+
+static void
+expect_recorded(const char *dir, const char *part, unsigned times)
+{
+	struct tf_buf all = recorded(dir);
+	unsigned n = site_count((const char *)all.p, part);
+	if (n != times)
+		fail_msg("%u times %s, not %u, in:\n%s", n, part, times, (const char *)all.p);
+	tf_buf_release(&all);
+}
+
+static void
+a_token_names_the_partner(void **state)
+{
+	(void)state;
+	char bound[200], thumbprint[44];
+	unsigned char *der = NULL;
+	int n = i2d_X509(alpha.x, &der);
+	snprintf(bound, sizeof bound, ",\"cnf\":{\"x5t#S256\":\"%s\"}",
+		 tf_oauth_thumbprint(tf_str_n((const char *)der, (size_t)n), thumbprint));
+	OPENSSL_free(der);
+	struct tf_buf good, with, nameless, stranger;
+	make_token(&good, "P-1.a_b", "", "ec-1", pem_ec);
+	make_token(&with, "alpha", bound, "ec-1", pem_ec);
+	make_token(&nameless, "", "", "ec-1", pem_ec);
+	make_token(&stranger, "two words", "", "ec-1", pem_ec);
+	struct gate *t = OPEN(BY_TOKEN);
+	char twice[1800];
+	expect(t, 200, "P-1.a_b by c-P-1.a_b", "/who", &good, NULL, "");
+	expect(t, 200, "P-1.a_b by c-P-1.a_b", "/who", &good, NULL, "X-Partner: other\r\n"); /* no header is believed */
+	expect(t, 401, "no access token", "/who", NULL, &alpha, "X-Partner: alpha\r\n");
+	expect(t, 401, "not a bearer token", "/who", NULL, NULL, "Authorization: Basic YTpi\r\n");
+	snprintf(twice, sizeof twice, "Authorization: Bearer %s\r\n", (const char *)good.p);
+	expect(t, 400, "Authorization is there twice", "/who", &good, NULL, twice);
+	expect(t, 403, "names no partner", "/who", &nameless, NULL, "");
+	expect(t, 403, "names no partner", "/who", &stranger, NULL, "");
+	expect(t, 200, "alpha by c-alpha", "/who", &with, &alpha, "");
+	expect(t, 401, "another certificate", "/who", &with, &beta, "");
+	expect(t, 401, "none was shown", "/who", &with, NULL, "");
+	close_gate(t);
+	t = OPEN("--issuer", ISSUER, "--audience", AUDIENCE, "--jwks", "http://issuer/jwks", "--terminators",
+		 "127.0.0.1");
+	expect(t, 200, "alpha", "/who", &with, &alpha, "");
+	expect(t, 401, "not bound", "/who", &good, &alpha, "");
+	close_gate(t);
+	tf_buf_release(&good);
+	tf_buf_release(&with);
+	tf_buf_release(&nameless);
+	tf_buf_release(&stranger);
+}
+
+static void
+a_certificate_names_the_partner(void **state)
+{
+	(void)state;
+	struct pki_pair odd = pki_make("al/pha", PKI_CLIENT, NULL, -86400, 86400);
+	struct pki_pair old = pki_make("alpha", PKI_CLIENT, NULL, -86400, -10);
+	struct gate *t = OPEN("--terminators", "127.0.0.1", "--insecure-partner-header");
+	expect(t, 200, "alpha by ", "/who", NULL, &alpha, "");
+	expect(t, 200, "beta by ", "/who", NULL, &beta, "X-Partner: alpha\r\n");
+	expect(t, 401, "a client certificate is wanted", "/who", NULL, NULL, "X-Partner: alpha\r\n");
+	expect(t, 401, "a client certificate is wanted", "/who", NULL, &odd, "");
+	expect(t, 401, "a client certificate is wanted", "/who", NULL, &old, "");
+	close_gate(t);
+	pki_free(&odd);
+	pki_free(&old);
+}
+
+static void
+a_header_names_the_partner_where_it_is_asked_for(void **state)
+{
+	(void)state;
+	struct gate *t = OPEN("--insecure-partner-header");
+	expect(t, 200, "alpha by ", "/who", NULL, NULL, "X-Partner: alpha\r\n");
+	expect(t, 401, "one X-Partner", "/who", NULL, NULL, "");
+	expect(t, 401, "one X-Partner", "/who", NULL, NULL, "X-Partner: a b\r\n");
+	expect(t, 401, "one X-Partner", "/who", NULL, NULL, "X-Partner: a\r\nX-Partner: b\r\n");
+	expect(t, 401, "one X-Partner", "/who", NULL, NULL,
+	       "X-Partner: 0123456789012345678901234567890123456789012345678901234567890123x\r\n");
+	close_gate(t);
+	t = OPEN("--rate", "5");
+	expect(t, 401, "no identity configured", "/who", NULL, &alpha, "X-Partner: alpha\r\n");
+	close_gate(t);
+}
+
+static void
+options_that_do_not_fit_together_are_refused(void **state)
+{
+	(void)state;
+	static const char *const rows[][6] = {{"--issuer", "i"},
+					      {"--issuer", "i", "--audience", "a"},
+					      {"--audience", "a", "--jwks", "u"},
+					      {"--jwks", "u"}};
+	struct tf_watch watch;
+	tf_watch_init(&watch, tf_os_real(), "gate", TF_LOG_INFO, no_log, NULL);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct tf_args args;
+		struct tf_guard *g = NULL;
+		char *argv[6];
+		int argc = 0;
+		for (; argc < 6 && rows[i][argc]; argc++)
+			argv[argc] = (char *)rows[i][argc];
+		OK(tf_args_parse(&command, argc, argv, &args, NULL));
+		assert_int_equal(tf_guard_new(tf_os_real(), &args, NULL, &watch, &g, NULL), TF_USAGE);
+		assert_null(g);
+	}
+	tf_watch_release(&watch);
+}
+
+static void
+each_partner_has_a_rate(void **state)
+{
+	(void)state;
+	struct gate *t = OPEN("--insecure-partner-header", "--rate", "1", "--burst", "2");
+	struct client c;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(get(t, &c, "/who", NULL, NULL, "X-Partner: alpha\r\n"), i < 2 ? 200 : 429);
+		assert_string_equal(client_header(&c, "RateLimit-Policy"), "\"requests\";q=2;w=2");
+		assert_string_equal(client_header(&c, "Retry-After"), i < 2 ? "" : "1");
+		client_close(&c);
+	}
+	expect(t, 200, "beta", "/who", NULL, NULL, "X-Partner: beta\r\n");
+	close_gate(t);
+	t = OPEN("--insecure-partner-header", "--rate", "0");
+	assert_int_equal(get(t, &c, "/who", NULL, NULL, "X-Partner: alpha\r\n"), 200);
+	assert_string_equal(client_header(&c, "RateLimit"), "");
+	client_close(&c);
+	close_gate(t);
+}
+
+static void
+a_correlation_id_may_be_required(void **state)
+{
+	(void)state;
+	struct gate *t = OPEN("--insecure-partner-header", "--correlation", "require");
+	struct client c;
+	expect(t, 400, "CORRELATION_REQUIRED", "/who", NULL, NULL, "X-Partner: a\r\n");
+	expect(t, 400, "CORRELATION_REQUIRED", "/who", NULL, NULL, "X-Partner: a\r\nX-Correlation-Id: a b\r\n");
+	expect(t, 400, "CORRELATION_REQUIRED", "/who", NULL, NULL,
+	       "X-Partner: a\r\nX-Correlation-Id: a\r\nX-Correlation-Id: b\r\n");
+	assert_int_equal(get(t, &c, "/who", NULL, NULL, "X-Partner: a\r\nX-Correlation-Id: o-7\r\n"), 200);
+	assert_string_equal(client_header(&c, "X-Correlation-Id"), "o-7");
+	client_close(&c);
+	close_gate(t);
+	t = OPEN("--insecure-partner-header");
+	expect(t, 200, "a by", "/who", NULL, NULL, "X-Partner: a\r\n");
+	close_gate(t);
+}
+
+/* Whoever has an answer finds its record on disk. */
+static void
+decisions_and_refusals_are_recorded_before_the_answer(void **state)
+{
+	(void)state;
+	struct gate *t = OPEN("--terminators", "127.0.0.1");
+	expect(t, 200, "sold", "/sold", NULL, &alpha, "X-Correlation-Id: o-7\r\n");
+	expect_recorded(t->audit, "\"what\":\"decided\",\"partner\":\"alpha\",\"certificate\":", 1);
+	expect_recorded(t->audit, "\"correlation\":\"o-7\"", 1);
+	expect_recorded(t->audit, "\"key\":\"order-1\",\"offset\":42}", 1);
+	expect_recorded(t->audit, "\"what\":\"refused\"", 0);
+	expect(t, 401, "", "/who", NULL, NULL, "");
+	expect_recorded(t->audit, "\"what\":\"refused\"", 1);
+	expect_recorded(t->audit, "\"peer\":\"127.0.0.1\",\"method\":\"GET\",\"path\":\"/who\"", 1);
+	expect_recorded(t->audit, "\"status\":401,\"why\":\"a client certificate is wanted", 1);
+	expect(t, 403, "", "/desk", NULL, &alpha, "");
+	expect_recorded(t->audit, "\"status\":403", 1);
+	expect(t, 404, "", "/nothing", NULL, NULL, ""); /* nobody was refused */
+	expect_recorded(t->audit, "\"what\":\"refused\"", 2);
+	close_gate(t);
+}
+
+/* Refusals are recorded TF_GUARD_REFUSALS a second of a certificate, whoever makes them; the next tells of the others.
+ */
+static void
+who_is_refused_cannot_fill_the_record(void **state)
+{
+	(void)state;
+	char audit[] = "/tmp/guard-test-XXXXXX", remove[100];
+	struct tf_watch watch;
+	struct tf_args args;
+	struct tf_guard *g;
+	struct tf_server_options o = {0};
+	struct tf_peer peer = {.host = "10.0.0.1"};
+	struct tf_certificate c[2] = {{.sha256 = {0xab}}, {.sha256 = {0xcd}}};
+	struct tf_refused r = {&peer, &c[0], NULL, 0, "revoked"};
+	assert_non_null(mkdtemp(audit));
+	char *argv[] = {"--audit", audit};
+	OK(tf_args_parse(&command, 2, argv, &args, NULL));
+	tf_watch_init(&watch, tf_os_real(), "gate", TF_LOG_INFO, no_log, NULL);
+	OK(tf_guard_new(tf_os_real(), &args, NULL, &watch, &g, NULL));
+	tf_guard_watch(g, &o);
+	tf_dur begun = tf_os_ticks(tf_os_real());
+	for (int i = 0; i < 10 * TF_GUARD_REFUSALS; i++)
+		o.refused(o.refused_ctx, &r);
+	tf_dur took = tf_os_ticks(tf_os_real()) - begun;
+	r.certificate = &c[1];
+	o.refused(o.refused_ctx, &r); /* another certificate's place is its own */
+	r.certificate = NULL;
+	o.refused(o.refused_ctx, &r);
+	OK(tf_guard_sync(g, NULL));
+	struct tf_buf all = recorded(audit);
+	unsigned n = site_count((const char *)all.p, "\"certificate\":\"ab00");
+	assert_in_range(n, TF_GUARD_REFUSALS, TF_GUARD_REFUSALS * (2 + (unsigned)(took / TF_SEC)));
+	assert_int_equal(site_count((const char *)all.p, "\"certificate\":\"cd00"), 1);
+	assert_int_equal(site_count((const char *)all.p, "\"peer\":\"10.0.0.1\",\"status\":0,\"why\":\"revoked\""),
+			 n + 2);
+	assert_true(site_count((const char *)all.p, "unrecorded_before") >= 1);
+	tf_buf_release(&all);
+	tf_guard_free(&g);
+	tf_watch_release(&watch);
+	snprintf(remove, sizeof remove, "rm -r '%s'", audit);
+	assert_int_equal(system(remove), 0);
+}
+
 /* Bad tokens are looked at 2 a second here, 4 at once. What is remembered is let in whatever else comes. */
 static void
 bad_tokens_past_their_rate_are_not_looked_at(void **state)
@@ -406,6 +648,7 @@ a_token_whose_key_is_not_known_waits_for_the_issuer(void **state)
 	say_with(&c, "/who", &token, NULL, "");
 	await(t, &t->ran, 1);
 	await(t, &t->asked, 1);
+	expect(t, 404, "", "/nothing", NULL, NULL, ""); /* by now it was looked at, and waits */
 	set_closed(t, false);
 	client_hear(&c, false);
 	assert_int_equal(c.status, 200);
@@ -484,6 +727,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_token_names_the_partner),
+		cmocka_unit_test(a_certificate_names_the_partner),
+		cmocka_unit_test(a_header_names_the_partner_where_it_is_asked_for),
+		cmocka_unit_test(options_that_do_not_fit_together_are_refused),
+		cmocka_unit_test(each_partner_has_a_rate),
+		cmocka_unit_test(a_correlation_id_may_be_required),
+		cmocka_unit_test(decisions_and_refusals_are_recorded_before_the_answer),
+		cmocka_unit_test(who_is_refused_cannot_fill_the_record),
 		cmocka_unit_test(bad_tokens_past_their_rate_are_not_looked_at),
 		cmocka_unit_test(an_operation_may_need_a_role),
 		cmocka_unit_test(a_token_whose_key_is_not_known_waits_for_the_issuer),
