@@ -245,6 +245,7 @@ tf_oauth_check(struct tf_oauth *o, const struct tf_oauth_ask *ask, const struct 
 	struct tf_str token = {0};
 	TF_TRY(bearer(&c, &token));
 	TF_TRY(find(&c, token, &t));
+	TF_ASSERT(t);
 	enum tf_err e = t->active ? check_binding(&c, &t->who) : refuse_token(&c, "the token is not active");
 	e = e ? e : check_rights(&c, &t->who);
 	if (e)
