@@ -4,7 +4,8 @@
  *   gateway_pki IDENTITY ISSUER AUDIENCE OUT COUNT
  *
  * writes OUT/NNNN.pem (certificate, key) and OUT/NNNN.jwt, a token of two hours that is bound to the certificate and
- * names the partner "partner-NNNN". The identity directory is not changed; it must have one signing key. */
+ * names the partner "partner-NNNN", with the role insurer. The identity directory is not changed; it must have one
+ * signing key. */
 #include <glob.h>
 #include <inttypes.h>
 #include <openssl/pem.h>
@@ -121,6 +122,10 @@ put_claims(const struct pki *p, const char *name, X509 *x, struct tf_buf *out)
 	tf_json_set_i64(&w, "exp", p->now + LIFE_S);
 	tf_json_set_cstr(&w, "scope", "policy:read policy:buy");
 	tf_json_set_cstr(&w, "partner", name);
+	tf_json_key(&w, "roles"); /* it looks up what nobody of these sold */
+	tf_json_begin_array(&w);
+	tf_json_put_str(&w, TF_STR("insurer"));
+	tf_json_end_array(&w);
 	tf_json_key(&w, "cnf");
 	tf_json_begin_object(&w);
 	tf_json_set_cstr(&w, "x5t#S256", thumb);

@@ -110,11 +110,12 @@ check(struct question *q, struct tf_oauth *o, struct tf_fault *f)
 				   .role = tf_args_cstr(q->args, "role")};
 	enum tf_err e = TF_BUSY;
 	for (int i = 0; i < 3 && e == TF_BUSY; i++) {
-		tf_time next;
+		tf_dur next;
 		struct tf_fault failed = {0};
 		ask.now = tf_os_now(q->os);
+		ask.ticks = tf_os_ticks(q->os);
 		e = tf_oauth_check(o, &ask, &p, &refusal, f);
-		if (e == TF_BUSY && tf_oauth_work(o, ask.now, &next, &failed)) {
+		if (e == TF_BUSY && tf_oauth_work(o, ask.ticks, ask.now, &next, &failed)) {
 			*f = failed;
 			return failed.code;
 		}

@@ -97,13 +97,15 @@ tf_map_put(struct tf_map *m, struct tf_str key, uint64_t value)
 {
 	if (key.n > UINT32_MAX)
 		return TF_TOO_LARGE;
-	if ((m->count + 1) * 8 > m->size * 7)
-		TF_TRY(grow(m));
 	uint64_t hash = hash_of(key);
-	struct tf_map_entry *e = find(m, key, hash);
-	if (e->hash) {
+	struct tf_map_entry *e = m->size ? find(m, key, hash) : NULL;
+	if (e && e->hash) {
 		e->value = value;
 		return TF_OK;
+	}
+	if ((m->count + 1) * 8 > m->size * 7) {
+		TF_TRY(grow(m));
+		e = find(m, key, hash);
 	}
 	struct tf_map_entry n = {.hash = hash, .value = value, .key_n = (uint32_t)key.n};
 	if (m->flags == TF_MAP_OWN_KEYS) {

@@ -33,5 +33,5 @@ void tf_map_release(struct tf_map *m);
 void tf_map_clear(struct tf_map *m);
 /* False when the key is not there. */
 bool tf_map_get(const struct tf_map *m, struct tf_str key, uint64_t *out_value);
-/* Adds or replaces. TF_NO_MEMORY leaves the map as it was. */
+/* Adds or replaces; replacing takes no memory. TF_NO_MEMORY leaves the map as it was. */
 enum tf_err tf_map_put(struct tf_map *m, struct tf_str key, uint64_t value) TF_MUST_USE;

@@ -176,19 +176,19 @@ tf_idem_ask(struct tf_idem *x, const struct tf_idem_name *name, const uint8_t ha
 /* Remembering. */
 
 static enum tf_err
-remember(struct tf_idem *x, uint64_t offset, tf_time time, const struct tf_decision *d, struct tf_fault *f)
+remember(struct tf_idem *x, uint64_t offset, const struct tf_decision *d, struct tf_fault *f)
 {
 	uint64_t partner = partner_of(x, d->name.partner);
 	struct idem_entry e = {.key = key_of(x, &d->name), .body = body_of(d->hash), .offset = offset};
-	e.second = (uint32_t)(time / TF_SEC);
+	e.second = (uint32_t)(x->clock / TF_SEC);
 	if (idem_table_reserve(&x->table, 0))
 		return idem_no_memory(f);
 	if (!idem_table_put(&x->table, &e))
 		return TF_OK;
-	if (time < x->table.earliest)
-		x->table.earliest = time;
-	if (time > x->table.latest)
-		x->table.latest = time;
+	if (x->clock < x->table.earliest)
+		x->table.earliest = x->clock;
+	if (x->clock > x->table.latest)
+		x->table.latest = x->clock;
 	x->keys++;
 	if (idem_partner_add(&x->partners, partner, 1) || idem_partner_add(&x->table.partners, partner, 1))
 		return idem_no_memory(f);
@@ -196,13 +196,13 @@ remember(struct tf_idem *x, uint64_t offset, tf_time time, const struct tf_decis
 }
 
 enum tf_err
-tf_idem_apply(struct tf_idem *x, uint64_t offset, tf_time time, const struct tf_decision *d, struct tf_fault *f)
+tf_idem_apply(struct tf_idem *x, uint64_t offset, const struct tf_decision *d, struct tf_fault *f)
 {
 	if (offset < x->table.next)
 		return TF_OK;
 	if (d->keyed) {
 		TF_TRY(check_name(&d->name, f));
-		TF_TRY(remember(x, offset, time, d, f));
+		TF_TRY(remember(x, offset, d, f));
 	}
 	x->table.next = offset + 1;
 	return TF_OK;
@@ -278,19 +278,32 @@ drop_first(struct tf_idem *x, struct tf_fault *f)
 }
 
 static bool
-bucket_over(const struct tf_idem *x, tf_time now)
+bucket_over(const struct tf_idem *x)
 {
-	return x->table.count && now / x->o.bucket > x->table.earliest / x->o.bucket;
+	return x->table.count && x->clock / x->o.bucket > x->table.earliest / x->o.bucket;
+}
+
+/* The wall clock may be wrong: each time that it is told moves the index's own a little at most; see idem.h. */
+static void
+follow(struct tf_idem *x, tf_time now)
+{
+	tf_dur step = x->told ? now - x->told : 0;
+	if (!x->clock)
+		x->clock = now;
+	if (step > 0)
+		x->clock += step < TF_IDEM_STEP ? step : TF_IDEM_STEP;
+	x->told = now;
 }
 
 enum tf_err
 tf_idem_tick(struct tf_idem *x, tf_time now, struct tf_fault *f)
 {
+	follow(x, now);
 	if (x->worker && atomic_load(&x->done))
 		TF_TRY(idem_seal_end(x, f));
-	while (x->run_count && x->runs[0]->latest + x->o.retention < now)
+	while (x->run_count && x->runs[0]->latest + x->o.retention < x->clock)
 		TF_TRY(drop_first(x, f));
-	bool due = x->table.count >= x->o.run_keys || bucket_over(x, now);
+	bool due = x->table.count >= x->o.run_keys || bucket_over(x);
 	/* Only what power loss cannot take back any more. */
 	if (due && !x->worker && x->table.next <= tf_log_synced(x->log, x->o.partition))
 		return seal_begin(x, f);

@@ -10,12 +10,20 @@
  * its log record. A run whose last key is older than the retention is removed whole: a key is kept for the retention
  * and at most two buckets more. Opening reads the runs' page indexes and filters, then the log from where the last run
  * ends: at most run_keys keys or one bucket. A run only ever holds synced keys, so it never names an offset that power
- * loss takes back. Bounds: run_keys in memory (60 bytes each, twice while a run is written), partner_keys and keys_max
+ * loss takes back.
+ *
+ * How old a key is goes by a time of the index's own. It follows the times that tf_idem_tick is told and, when the log
+ * is read, those of its records: forward only, and by at most TF_IDEM_STEP at once. So a wall clock that is wrong for a
+ * moment or a whole boot, by a year say, costs each key a minute of its retention and not all of it, and one that is
+ * set back keeps nothing for ever. Time in which nothing ticks counts as a minute at most: over a long stop keys are
+ * kept longer. Bounds: run_keys in memory (60 bytes each, twice while a run is written), partner_keys and keys_max
  * unexpired, beyond which a new key is TF_OVERLOAD; partners_max. Thread rule: one thread; a worker of its own writes
  * runs. */
 #pragma once
 #include "flow/decision.h"
 #include "store/log.h"
+
+#define TF_IDEM_STEP TF_MINUTE
 
 struct tf_idem;
 
@@ -61,9 +69,10 @@ enum tf_err tf_idem_ask(struct tf_idem *x, const struct tf_idem_name *name,
 			struct tf_fault *f) TF_MUST_USE;
 /* For a flow's apply, with every decision in the order of the log: remembers the key. What was applied before is passed
  * over. */
-enum tf_err tf_idem_apply(struct tf_idem *x, uint64_t offset, tf_time time, const struct tf_decision *d,
+enum tf_err tf_idem_apply(struct tf_idem *x, uint64_t offset, const struct tf_decision *d,
 			  struct tf_fault *f) TF_MUST_USE;
-/* After each commit, or by a timer: begins and ends the writing of runs, drops what is too old. */
+/* After each commit, and by a timer at least every few seconds: time goes on, runs begin and end to be written, what is
+ * too old is dropped. */
 enum tf_err tf_idem_tick(struct tf_idem *x, tf_time now, struct tf_fault *f) TF_MUST_USE;
 /* The log must be kept from here on: what unexpired keys point to. */
 uint64_t tf_idem_floor(const struct tf_idem *x);

@@ -21,7 +21,7 @@ send_all(struct giver *g, struct wish *w, struct tf_fault *f)
 		if (i % 3 == 2)
 			TF_TRY(giver_commit(g, f));
 		if (i % 16 == 15)
-			tf_sim_advance(g->os, TF_HOUR);
+			TF_TRY(giver_pass(g, TF_HOUR, f));
 	}
 	return giver_commit(g, f);
 }

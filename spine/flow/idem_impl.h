@@ -62,6 +62,7 @@ struct tf_idem {
 	struct idem_table table;
 	struct tf_map partners; /* 8 bytes of hash -> unexpired keys */
 	uint64_t keys;
+	tf_time clock, told;    /* the index's own time; what it was told last. 0: nothing yet */
 	struct idem_run **runs; /* by offset */
 	uint32_t run_count, run_cap;
 	struct tf_buf record; /* of the last answer */

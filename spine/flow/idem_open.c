@@ -80,13 +80,34 @@ on_file(void *ctx, const char *name, bool is_dir)
 	return TF_OK;
 }
 
-/* Where to read the log from: the end of the last run, but nothing that is too old by now. */
+/* When the newest record was appended; 0: there is none. */
+static enum tf_err
+last_time(struct tf_idem *x, tf_time *out, struct tf_fault *f)
+{
+	struct tf_log_reader *r;
+	struct tf_log_record rec;
+	uint64_t end = tf_log_synced(x->log, x->o.partition);
+	*out = 0;
+	if (end <= tf_log_first(x->log, x->o.partition))
+		return TF_OK;
+	TF_TRY(tf_log_read(x->log, x->o.partition, end - 1, &r, f));
+	enum tf_err e = tf_log_next(r, &rec, f);
+	if (!e)
+		*out = rec.time;
+	tf_log_reader_close(&r);
+	return e;
+}
+
+/* Where to read the log from: the end of the last run, but nothing that is too old by now. What is now, the log and the
+ * wall clock must agree on: either alone may be far ahead. */
 static enum tf_err
 start_of_tail(struct tf_idem *x, tf_time now, uint64_t *out, struct tf_fault *f)
 {
 	uint64_t from = x->run_count ? x->runs[x->run_count - 1]->next : 0, young;
 	uint64_t first = tf_log_first(x->log, x->o.partition);
-	TF_TRY(tf_log_seek(x->log, x->o.partition, now - x->o.retention, &young, f));
+	tf_time last;
+	TF_TRY(last_time(x, &last, f));
+	TF_TRY(tf_log_seek(x->log, x->o.partition, (last < now ? last : now) - x->o.retention, &young, f));
 	*out = from > young ? from : young;
 	if (*out < first)
 		*out = first;
@@ -102,8 +123,8 @@ read_tail(struct tf_idem *x, struct tf_fault *f)
 	TF_TRY(tf_log_read(x->log, x->o.partition, x->table.next, &r, f));
 	while (!(e = tf_log_next(r, &rec, f))) {
 		struct tf_decision d;
-		if ((e = tf_decision_get(rec.bytes, &d, f)) || (e = tf_idem_apply(x, rec.offset, rec.time, &d, f)) ||
-		    (e = tf_idem_tick(x, rec.time, f)))
+		if ((e = tf_decision_get(rec.bytes, &d, f)) || (e = tf_idem_tick(x, rec.time, f)) ||
+		    (e = tf_idem_apply(x, rec.offset, &d, f)))
 			break;
 		/* Never more in memory than a running service has. */
 		if (x->worker && x->table.count >= x->o.run_keys && (e = idem_seal_end(x, f)))
@@ -129,6 +150,7 @@ idem_start(struct tf_idem *x, struct tf_fault *f)
 	    idem_table_reserve(&x->table, 0))
 		return idem_no_memory(f);
 	x->table.next = from;
+	x->clock = x->run_count ? x->runs[x->run_count - 1]->latest : 0;
 	TF_TRY(read_tail(x, f));
 	return tf_idem_tick(x, now, f);
 }

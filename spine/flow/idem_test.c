@@ -114,7 +114,7 @@ keys_of_all_runs_are_found_also_after_a_restart(void **state)
 		if (i % 20 == 19)
 			MUST(giver_commit(&g, &f));
 		if (i % 500 == 499)
-			tf_sim_advance(os, TF_HOUR);
+			MUST(giver_pass(&g, TF_HOUR, &f));
 	}
 	MUST(giver_commit(&g, &f));
 	for (int opened = 0; opened < 2; opened++) {
@@ -168,43 +168,139 @@ a_large_run_takes_at_most_forty_bytes_a_key(void **state)
 	tf_sim_free(&os);
 }
 
+static uint64_t
+keys_of(const struct giver *g)
+{
+	struct tf_idem_stats s;
+	tf_idem_stats(g->idem, &s);
+	return s.keys;
+}
+
 static void
 a_key_is_kept_for_the_retention_and_two_buckets_at_most(void **state)
 {
 	(void)state;
-	for (int restart = 0; restart < 2; restart++) {
+	struct tf_os *os = new_os(4);
+	struct giver g;
+	struct tf_idem_options o = {0};
+	struct wish w = {1, "p", "x", false, 0, {0}}, late = {2, "p", "x", false, 0, {0}};
+	MUST(giver_open(&g, os, &o, 0, &f));
+	ASK(&g, &w, TF_IDEM_NEW);
+	MUST(giver_commit(&g, &f));
+	MUST(giver_pass(&g, 24 * TF_HOUR - TF_MINUTE, &f));
+	ASK(&g, &late, TF_IDEM_NEW);
+	MUST(giver_commit(&g, &f));
+	expect_stored(&g, &w, 0);
+	MUST(giver_pass(&g, 2 * TF_HOUR, &f));
+	assert_int_equal(keys_of(&g), 1);
+	ASK(&g, &w, TF_IDEM_NEW);
+	expect_stored(&g, &late, 1);
+	giver_close(&g);
+	tf_sim_free(&os);
+}
+
+/* Keys that come all the time carry the index's time over a restart; without any, what passed since the last one counts
+ * as a minute: few are kept longer. */
+static void
+a_restart_ends_no_retention_early(void **state)
+{
+	(void)state;
+	for (int busy = 0; busy < 2; busy++) {
 		struct tf_os *os = new_os(4);
 		struct giver g;
 		struct tf_idem_options o = {0};
-		struct wish w = {1, "p", "x", false, 0, {0}}, late = {2, "p", "x", false, 0, {0}};
+		struct wish w = {0, "p", "x", false, 0, {0}};
 		MUST(giver_open(&g, os, &o, 0, &f));
 		ASK(&g, &w, TF_IDEM_NEW);
 		MUST(giver_commit(&g, &f));
-		tf_sim_advance(os, TF_HOUR);
-		MUST(giver_commit(&g, &f));
-		tf_sim_advance(os, 23 * TF_HOUR - TF_MINUTE);
-		ASK(&g, &late, TF_IDEM_NEW);
-		MUST(giver_commit(&g, &f));
-		if (restart) {
-			giver_close(&g);
-			MUST(giver_open(&g, os, &o, 0, &f));
+		for (uint32_t i = 1; i <= 24 * 60; i++) { /* a restart each hour */
+			struct wish other = {i, "q", "x", false, 0, {0}, true};
+			MUST(giver_pass(&g, TF_MINUTE - TF_SEC, &f));
+			if (busy)
+				ASK(&g, &other, TF_IDEM_NEW);
+			MUST(giver_commit(&g, &f));
+			if (i % 60 == 30) {
+				giver_close(&g);
+				MUST(giver_open(&g, os, &o, 0, &f));
+			}
 		}
 		expect_stored(&g, &w, 0);
-		tf_sim_advance(os, 2 * TF_HOUR);
-		MUST(giver_commit(&g, &f));
-		MUST(giver_commit(&g, &f));
-		if (restart) {
-			giver_close(&g);
-			MUST(giver_open(&g, os, &o, 0, &f));
-		}
-		struct tf_idem_stats s;
-		tf_idem_stats(g.idem, &s);
-		assert_int_equal(s.keys, 1);
+		MUST(giver_pass(&g, (busy ? 3 : 26) * TF_HOUR, &f));
 		ASK(&g, &w, TF_IDEM_NEW);
-		expect_stored(&g, &late, 1);
 		giver_close(&g);
 		tf_sim_free(&os);
 	}
+}
+
+#define YEAR (365 * TF_DAY)
+
+/* One boot with a clock that is a year ahead or back, with keys in runs and in the log's tail: they are known in that
+ * boot and in the next, also when the index must be made again, and go when their time has come. */
+static void
+a_clock_that_is_wrong_at_one_boot_costs_no_key(void **state)
+{
+	(void)state;
+	static const tf_dur wrong[] = {YEAR, -YEAR};
+	for (int i = 0; i < 4; i++) {
+		struct tf_os *os = new_os(9);
+		struct giver g;
+		struct tf_idem_options o = {0};
+		struct wish old = {1, "p", "x", false, 0, {0}}, tail = {2, "p", "x", false, 0, {0}},
+			    then = {3, "p", "x", false, 0, {0}};
+		MUST(giver_open(&g, os, &o, 0, &f));
+		ASK(&g, &old, TF_IDEM_NEW);
+		MUST(giver_commit(&g, &f));
+		MUST(giver_pass(&g, TF_HOUR, &f));
+		ASK(&g, &tail, TF_IDEM_NEW);
+		MUST(giver_commit(&g, &f));
+		giver_close(&g);
+		tf_sim_step_clock(os, wrong[i % 2]);
+		if (i > 1)
+			MUST(tf_os_rename(os, "idem", "lost", &f));
+		MUST(giver_open(&g, os, &o, 0, &f));
+		expect_stored(&g, &old, 0);
+		expect_stored(&g, &tail, 1);
+		ASK(&g, &then, TF_IDEM_NEW);
+		MUST(giver_commit(&g, &f));
+		MUST(giver_pass(&g, 2 * TF_HOUR, &f));
+		giver_close(&g);
+		tf_sim_step_clock(os, -wrong[i % 2]);
+		MUST(giver_open(&g, os, &o, 0, &f));
+		expect_stored(&g, &old, 0);
+		expect_stored(&g, &tail, 1);
+		expect_stored(&g, &then, 2);
+		MUST(giver_pass(&g, 27 * TF_HOUR, &f));
+		assert_int_equal(keys_of(&g), 0);
+		giver_close(&g);
+		tf_sim_free(&os);
+	}
+}
+
+/* Set while it runs: by a year ahead, and the year back. */
+static void
+a_clock_that_is_set_costs_a_minute(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(10);
+	struct giver g;
+	struct tf_idem_options o = {0};
+	struct wish w = {1, "p", "x", false, 0, {0}};
+	MUST(giver_open(&g, os, &o, 0, &f));
+	ASK(&g, &w, TF_IDEM_NEW);
+	MUST(giver_commit(&g, &f));
+	MUST(giver_pass(&g, 2 * TF_HOUR, &f));
+	for (int i = 0; i < 10; i++) {
+		tf_sim_step_clock(os, YEAR);
+		MUST(giver_pass(&g, TF_SEC, &f));
+		tf_sim_step_clock(os, -YEAR);
+		MUST(giver_pass(&g, TF_SEC, &f));
+	}
+	MUST(giver_pass(&g, 22 * TF_HOUR - 11 * TF_MINUTE, &f));
+	expect_stored(&g, &w, 0);
+	MUST(giver_pass(&g, 12 * TF_MINUTE, &f));
+	ASK(&g, &w, TF_IDEM_NEW);
+	giver_close(&g);
+	tf_sim_free(&os);
 }
 
 static void
@@ -234,9 +330,7 @@ quotas_bound_unexpired_keys(void **state)
 	giver_close(&g);
 	MUST(giver_open(&g, os, &o, 0, &f));
 	assert_int_equal(giver_take(&g, &w[2], &a, &fault), TF_OVERLOAD);
-	tf_sim_advance(os, 27 * TF_HOUR);
-	for (int i = 0; i < 4; i++)
-		MUST(giver_commit(&g, &f));
+	MUST(giver_pass(&g, 27 * TF_HOUR, &f));
 	ASK(&g, &w[2], TF_IDEM_NEW); /* it recovers by itself */
 	giver_close(&g);
 	tf_sim_free(&os);
@@ -287,12 +381,11 @@ the_log_is_kept_for_unexpired_keys(void **state)
 		ASK(&g, &w, TF_IDEM_NEW);
 		MUST(giver_commit(&g, &f));
 		if (i == 199)
-			tf_sim_advance(os, 20 * TF_HOUR);
+			MUST(giver_pass(&g, 20 * TF_HOUR, &f));
 	}
 	MUST(tf_flow_drain(g.flow, &f));
 	assert_int_equal(tf_idem_floor(g.idem), 0);
-	tf_sim_advance(os, 6 * TF_HOUR);
-	MUST(giver_commit(&g, &f));
+	MUST(giver_pass(&g, 6 * TF_HOUR, &f));
 	uint64_t floor = tf_idem_floor(g.idem);
 	assert_true(floor >= 150 && floor <= 200);
 	MUST(tf_log_trim(g.log, 0, floor, &f));
@@ -398,6 +491,9 @@ main(void)
 		cmocka_unit_test(keys_of_all_runs_are_found_also_after_a_restart),
 		cmocka_unit_test(a_large_run_takes_at_most_forty_bytes_a_key),
 		cmocka_unit_test(a_key_is_kept_for_the_retention_and_two_buckets_at_most),
+		cmocka_unit_test(a_restart_ends_no_retention_early),
+		cmocka_unit_test(a_clock_that_is_wrong_at_one_boot_costs_no_key),
+		cmocka_unit_test(a_clock_that_is_set_costs_a_minute),
 		cmocka_unit_test(quotas_bound_unexpired_keys),
 		cmocka_unit_test(a_run_waits_for_the_sync),
 		cmocka_unit_test(the_log_is_kept_for_unexpired_keys),

@@ -50,6 +50,12 @@ tf_sim_advance(struct tf_os *os, tf_dur by)
 }
 
 void
+tf_sim_step_clock(struct tf_os *os, tf_dur by)
+{
+	sim(os)->start += by;
+}
+
+void
 tf_sim_set_capacity(struct tf_os *os, uint64_t bytes)
 {
 	sim(os)->disk.capacity = bytes;

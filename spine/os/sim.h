@@ -51,6 +51,8 @@ void tf_sim_free(struct tf_os **os);
 
 /* Moves the clock on. Every operation also takes a little virtual time by itself: a sync 2 ms, others 1 to 50 µs. */
 void tf_sim_advance(struct tf_os *os, tf_dur by);
+/* Somebody sets the wall clock, by so much forward or (negative) back; monotonic time goes on as it was. */
+void tf_sim_step_clock(struct tf_os *os, tf_dur by);
 /* A new limit for all files; 0 means none. A full disk takes what fits and answers TF_NO_SPACE. */
 void tf_sim_set_capacity(struct tf_os *os, uint64_t bytes);
 

@@ -59,18 +59,22 @@ void
 tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer)
 {
 	struct tf_conn *c = tf_calloc(1, sizeof *c);
-	if (!c || (s->o.tls && tf_tls_conn_new(s->o.tls, fd, &c->tls, NULL)) ||
+	if (c) {
+		c->server = s;
+		c->peer = *peer;
+	}
+	if (!c || tf_room_enter(c) || (s->o.tls && tf_tls_conn_new(s->o.tls, fd, &c->tls, NULL)) ||
 	    tf_poll_add(s->poll, fd, TF_POLL_IN, c, NULL)) {
-		if (c)
+		if (c) {
+			tf_room_leave(c);
 			tf_tls_conn_free(&c->tls);
+		}
 		tf_free(c);
 		tf_net_close(&fd);
 		return;
 	}
 	c->phase = c->tls ? TF_CONN_HANDSHAKE : TF_CONN_IDLE;
-	c->server = s;
 	c->fd = fd;
-	c->peer = *peer;
 	c->polled = TF_POLL_IN;
 	c->since = c->moved = tf_os_ticks(s->os);
 	tf_http_in_init(&c->in, 0);
@@ -81,6 +85,7 @@ tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer)
 	if (c->next)
 		c->next->prev = c;
 	s->conns = c;
+	tf_room_waits(c);
 	tf_metric_set(s->metrics, TF_SERVE_CONNECTIONS, 0, ++s->conn_count);
 }
 
@@ -91,6 +96,7 @@ bury(struct tf_conn *c)
 	if (c->dead)
 		return;
 	c->dead = true;
+	tf_room_leave(c);
 	if (c->next)
 		c->next->prev = c->prev;
 	if (c->prev)
@@ -173,6 +179,7 @@ refuse(struct tf_conn *c, int status, const char *why)
 {
 	c->close = true;
 	c->phase = TF_CONN_ANSWER;
+	tf_room_waits_no_more(c);
 	c->x.bodyless = tf_str_eq(c->in.request.method, TF_STR("HEAD"));
 	if (!c->x.route)
 		take_ids(c);
@@ -211,8 +218,10 @@ on_head(struct tf_conn *c)
 	bool body = q->chunked || (q->length != TF_HTTP_BODY_NONE && q->length);
 	x->bodyless = tf_str_eq(q->method, TF_STR("HEAD"));
 	struct tf_fault why = {0};
+	tf_room_waits_no_more(c);
 	take_ids(c);
 	if (!tf_conn_certificate_good(c, &why)) {
+		tf_conn_tell_refused(c, x, 401, why.text);
 		refuse(c, 401, why.text);
 		return;
 	}
@@ -264,6 +273,7 @@ input(struct tf_conn *c, struct tf_str bytes)
 	if (c->phase == TF_CONN_IDLE && bytes.n) {
 		c->phase = TF_CONN_HEAD;
 		c->since = c->x.begun = c->moved;
+		tf_room_waits(c);
 	}
 	while (c->phase == TF_CONN_HEAD || c->phase == TF_CONN_BODY) {
 		enum tf_http_event e = tf_http_in_feed(&c->in, &bytes);

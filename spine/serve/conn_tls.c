@@ -25,6 +25,15 @@ tf_conn_pending(const struct tf_conn *c)
 	return c->tls && c->fd >= 0 && !c->dead && c->phase < TF_CONN_ANSWER && tf_tls_pending(c->tls);
 }
 
+void
+tf_conn_tell_refused(struct tf_conn *c, struct tf_exchange *x, int status, const char *why)
+{
+	const struct tf_server_options *o = &c->server->o;
+	struct tf_refused r = {&c->peer, tf_tls_certificate(c->tls), x, status, why};
+	if (o->refused)
+		o->refused(o->refused_ctx, &r);
+}
+
 bool
 tf_conn_shake_hands(struct tf_conn *c)
 {
@@ -38,9 +47,11 @@ tf_conn_shake_hands(struct tf_conn *c)
 	if (!e && tf_tls_resumed(c->tls))
 		result = HANDSHAKE_RESUMED;
 	tf_metric_add(s->metrics, TF_SERVE_HANDSHAKES, (size_t)result, 1);
-	if (e == TF_DENIED)
+	if (e == TF_DENIED) {
+		tf_conn_tell_refused(c, NULL, 0, f.text);
 		TF_LOG(s->o.watch, TF_LOG_WARN, "tls.refused", NULL, TF_KV("peer", (const char *)c->peer.host),
 		       TF_KV("reason", (const char *)f.text));
+	}
 	if (e) {
 		tf_conn_closed(c);
 		return false;
@@ -67,6 +78,12 @@ listed(const char *list, const char *host)
 	return false;
 }
 
+bool
+tf_conn_is_terminator(const struct tf_server *s, const char *host)
+{
+	return listed(s->o.terminators, host);
+}
+
 const struct tf_certificate *
 tf_exchange_certificate(struct tf_exchange *x)
 {
@@ -75,7 +92,7 @@ tf_exchange_certificate(struct tf_exchange *x)
 		return tf_tls_certificate(c->tls);
 	const struct tf_http_request *q = &c->in.request;
 	struct tf_str header = tf_http_header(q, "client-cert");
-	if (!header.p || tf_http_repeated(q, "client-cert") || !listed(c->server->o.terminators, c->peer.host))
+	if (!header.p || tf_http_repeated(q, "client-cert") || !tf_conn_is_terminator(c->server, c->peer.host))
 		return NULL;
 	if (tf_tls_certificate_read(header, &x->forwarded, NULL))
 		return NULL;

@@ -19,8 +19,8 @@
  *
  * What is checked: path, query, header and cookie parameters (required, unknown query names, schema; styles simple,
  * form, spaceDelimited, pipeDelimited of scalars and arrays, and JSON by `content`), the body's media type and, where
- * that is JSON, its schema; of a response the status, media type, headers and body. What is not: security schemes, XML
- * and form bodies (their media type only), parameters that are objects (refused when compiling).
+ * that is JSON, its schema; of a response the status, media type, headers and body. What is not: security (it is read
+ * for the gate), XML and form bodies (their media type only), parameters that are objects (refused when compiling).
  *
  * Versions stand side by side as documents with different `servers` paths: one tf_contract each, asked in turn.
  *
@@ -50,12 +50,16 @@ enum tf_err tf_contract_new(struct tf_str uri, const struct tf_json *document, c
 void tf_contract_free(struct tf_contract **c);
 
 struct tf_operation {
-	struct tf_str method;                /* "GET" */
-	struct tf_str path;                  /* template, without the servers' path: "/policies/{id}" */
-	struct tf_str id;                    /* operationId, or empty */
-	struct tf_str place;                 /* absolute reference in the document */
-	bool deprecated;                     /* `deprecated`, or x-deprecated-at */
-	tf_time deprecated_at, sunset;       /* x-deprecated-at, x-sunset: a date or RFC 3339 time; 0: none */
+	struct tf_str method;          /* "GET" */
+	struct tf_str path;            /* template, without the servers' path: "/policies/{id}" */
+	struct tf_str id;              /* operationId, or empty */
+	struct tf_str place;           /* absolute reference in the document */
+	bool deprecated;               /* `deprecated`, or x-deprecated-at */
+	tf_time deprecated_at, sunset; /* x-deprecated-at, x-sunset: a date or RFC 3339 time; 0: none */
+	/* What it asks of who calls, for the gate (guard.h): words with single blanks between them; NULL: nothing. */
+	const char *scopes;     /* all of them: of its `security`, or the document's, the first with any */
+	const char *roles;      /* x-roles: one of them */
+	const char *own_unless; /* x-own-unless: without one of these roles only what is the caller's own */
 	const struct operation_parts *parts; /* contract_impl.h */
 };
 

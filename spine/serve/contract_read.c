@@ -77,6 +77,46 @@ upper(struct tf_arena *a, struct tf_str s)
 	return copy;
 }
 
+/* Strings of a list with single blanks between them; *out becomes NULL where there are none. A word that has a blank,
+ * or is no text, is refused: it would be read as another. */
+static enum tf_err
+read_words(struct tf_contract *c, const struct tf_json *list, const char *what, const char **out, struct tf_fault *f)
+{
+	size_t n = 0, at = 0;
+	struct tf_str s;
+	for (const struct tf_json *v = tf_json_first(list); v; v = v->next) {
+		if (!tf_json_str(v, &s) || !s.n || memchr(s.p, ' ', s.n))
+			return tf_fault(f, TF_INVALID, "'%s': words are wanted", what);
+		n += s.n + 1;
+	}
+	*out = NULL;
+	if (!n)
+		return TF_OK;
+	char *text = tf_arena_alloc(&c->arena, n);
+	if (!text)
+		return tf_arena_fault(&c->arena, f);
+	for (const struct tf_json *v = tf_json_first(list); v; v = v->next) {
+		(void)tf_json_str(v, &s);
+		memcpy(text + at, s.p, s.n);
+		at += s.n;
+		text[at++] = v->next ? ' ' : 0;
+	}
+	*out = text;
+	return TF_OK;
+}
+
+static enum tf_err
+read_rights(struct tf_contract *c, const struct tf_json *operation, struct tf_operation *op, struct tf_fault *f)
+{
+	const struct tf_json *ways = tf_json_get(operation, "security");
+	ways = ways ? ways : tf_json_get(c->document, "security");
+	for (const struct tf_json *way = tf_json_first(ways); way; way = way->next)
+		for (const struct tf_json *scheme = tf_json_first(way); scheme && !op->scopes; scheme = scheme->next)
+			TF_TRY(read_words(c, scheme, "security", &op->scopes, f));
+	TF_TRY(read_words(c, tf_json_get(operation, "x-roles"), "x-roles", &op->roles, f));
+	return read_words(c, tf_json_get(operation, "x-own-unless"), "x-own-unless", &op->own_unless, f);
+}
+
 static enum tf_err
 read_operation(struct tf_contract *c, struct tf_str path, struct schema_spot item, struct schema_spot spot,
 	       struct tf_str method, struct tf_fault *f)
@@ -93,6 +133,7 @@ read_operation(struct tf_contract *c, struct tf_str path, struct schema_spot ite
 	op->deprecated_at = read_time(tf_json_get(spot.node, "x-deprecated-at"));
 	op->sunset = read_time(tf_json_get(spot.node, "x-sunset"));
 	op->deprecated |= op->deprecated_at != 0;
+	TF_TRY(read_rights(c, spot.node, op, f));
 	op->parts = parts;
 	if (!contract_segments(path, parts->segments, &parts->segment_count))
 		return tf_fault(f, TF_TOO_LARGE, "'%.*s': more than %d segments", TF_FMT(path), OPERATION_SEGMENTS_MAX);

@@ -324,6 +324,36 @@ an_end_is_announced(void **state)
 	end(&b);
 }
 
+/* Of an operation's own words, else the document's. */
+static void
+what_an_operation_asks_of_its_caller(void **state)
+{
+	static const char text[] = "openapi: 3.1.0\n"
+				   "info: {title: t, version: '1'}\n"
+				   "security: [{certificate: []}, {token: [all]}]\n"
+				   "paths:\n"
+				   "  /a:\n"
+				   "    get:\n"
+				   "      security: [{certificate: []}, {token: [a:read, a:list]}]\n"
+				   "      x-roles: [clerk, auditor]\n"
+				   "      x-own-unless: [auditor]\n"
+				   "      responses: {default: {description: any}}\n"
+				   "    post: {responses: {default: {description: any}}}\n"
+				   "    put: {security: [], responses: {default: {description: any}}}\n";
+	struct bench b;
+	begin(&b, text);
+	const struct tf_operation *op = tf_contract_at(b.contract, 0);
+	assert_string_equal(op->scopes, "a:read a:list");
+	assert_string_equal(op->roles, "clerk auditor");
+	assert_string_equal(op->own_unless, "auditor");
+	op = tf_contract_at(b.contract, 1);
+	assert_string_equal(op->scopes, "all");
+	assert_null(op->roles);
+	assert_null(op->own_unless);
+	assert_null(tf_contract_at(b.contract, 2)->scopes);
+	end(&b);
+}
+
 static void
 no_more_is_kept_than_findings_hold(void **state)
 {
@@ -411,6 +441,7 @@ main(void)
 		cmocka_unit_test(fixed_segments_go_before_parameters),
 		cmocka_unit_test(answers_are_held_against_the_contract),
 		cmocka_unit_test(an_end_is_announced),
+		cmocka_unit_test(what_an_operation_asks_of_its_caller),
 		cmocka_unit_test(no_more_is_kept_than_findings_hold),
 		cmocka_unit_test(a_document_that_is_none_is_refused),
 		cmocka_unit_test(every_allocation_may_fail),

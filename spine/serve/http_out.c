@@ -11,10 +11,12 @@ tf_http_reason(int status)
 		int status;
 		const char *reason;
 	} reasons[] = {{200, "OK"},
+		       {201, "Created"},
 		       {202, "Accepted"},
 		       {204, "No Content"},
 		       {304, "Not Modified"},
 		       {400, "Bad Request"},
+		       {401, "Unauthorized"},
 		       {403, "Forbidden"},
 		       {404, "Not Found"},
 		       {405, "Method Not Allowed"},

@@ -53,6 +53,14 @@ tls_options(const struct tf_args *args, struct tf_tls_options *t, struct tf_faul
 	return TF_OK;
 }
 
+static uint32_t
+peer_max(uint32_t connections, int64_t given)
+{
+	if (given)
+		return (uint32_t)given;
+	return connections < 4 ? 1 : connections / 4;
+}
+
 enum tf_err
 tf_listen_options(struct tf_os *os, const struct tf_args *args, char out_host[static 256], struct tf_server_options *o,
 		  struct tf_tls **out_tls, struct tf_fault *f)
@@ -61,6 +69,7 @@ tf_listen_options(struct tf_os *os, const struct tf_args *args, char out_host[st
 	TF_TRY(tf_net_parse(tf_args_text(args, "listen"), out_host, &o->port, f));
 	o->host = out_host;
 	o->terminators = tf_args_cstr(args, "terminators");
+	o->peer_max = peer_max(o->connections_max, tf_args_int(args, "connections-per-peer"));
 	o->quiet = tf_args_flag(args, "quiet");
 	TF_TRY(tls_options(args, &t, f));
 	if (t.certificate)

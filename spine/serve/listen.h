@@ -18,6 +18,14 @@
 		{"client-cert", TF_PARAM_CHOICE, false, "must|may", "must", 0, 0, "with --client-ca"},                 \
 		{"crl", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: revoked client certificates"},                 \
 		{"ocsp", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "DER: answer to staple"},                           \
+		{"connections-per-peer",                                                                               \
+		 TF_PARAM_INT,                                                                                         \
+		 false,                                                                                                \
+		 "N",                                                                                                  \
+		 "0",                                                                                                  \
+		 0,                                                                                                    \
+		 100000,                                                                                               \
+		 "of an address; 0: a quarter of all"},                                                                \
 	{                                                                                                              \
 		"terminators", TF_PARAM_TEXT, false, "ADDRS", NULL, 0, 0, "whose Client-Cert header is believed"       \
 	}
@@ -35,8 +43,9 @@ struct tf_otlp;
  * service: its name in traces. */
 enum tf_err tf_listen_otlp(struct tf_os *os, const struct tf_args *args, const char *service, const char *version,
 			   struct tf_watch *watch, struct tf_otlp **out, struct tf_fault *f) TF_MUST_USE;
-/* Fills host, port, tls, terminators and quiet (a flag of the command's own) of o by those options; host is kept in
- * out_host. *out_tls is for the caller to free after the server, NULL without TLS. */
+/* Fills host, port, tls, terminators, peer_max (by connections_max, which is there already) and quiet (a flag of the
+ * command's own) of o by those options; host is kept in out_host. *out_tls is for the caller to free after the server,
+ * NULL without TLS. */
 enum tf_err tf_listen_options(struct tf_os *os, const struct tf_args *args, char out_host[static 256],
 			      struct tf_server_options *o, struct tf_tls **out_tls, struct tf_fault *f) TF_MUST_USE;
 /* Runs it with the signals caught; they are ignored afterwards. Logs "serve.ready" with the address and, when data is

@@ -38,7 +38,7 @@ refuse(struct check *c, int status, const char *code, enum tf_err e)
 	put_quoted(why, sizeof why, c->f->text);
 	put_quoted(realm, sizeof realm, c->o->o.realm);
 	put_quoted(scope, sizeof scope, c->ask->scope && status == 403 ? c->ask->scope : "");
-	if (status == 503)
+	if (status == 429 || status == 503)
 		return e;
 	int n = snprintf(r->challenge, sizeof r->challenge, "Bearer realm=\"%s\"", realm);
 	if (!c->ask->authorization.p) /* RFC 6750 section 3.1: no error for who brought nothing */
@@ -88,25 +88,27 @@ bearer(struct check *c, struct tf_str *out)
 
 /* Keys to try with, counted for the caller; NULL when there are none to believe. */
 static struct tf_jwks *
-keys_at(struct tf_oauth *o, tf_time now)
+keys_at(struct tf_oauth *o, tf_dur ticks)
 {
 	struct tf_jwks *keys = NULL;
 	pthread_mutex_lock(&o->lock);
-	if (o->keys && now - o->keys_at <= o->o.stale_max)
+	if (o->keys && ticks - o->keys_at <= o->o.stale_max)
 		keys = tf_jwks_ref(o->keys);
 	pthread_mutex_unlock(&o->lock);
 	return keys;
 }
 
-/* Will a fetch tell more? Makes it due then: at once, or when the gap is over. Keys that were fetched after the request
- * had come tell all there is; where that time is not known, those of this gap do. */
+/* Is there more to be told than looked_at did (NULL: there were none)? By keys that came while those were looked at, or
+ * by a fetch, which it makes due: at once, or when the gap is over. Keys whose fetch began after the request had come
+ * tell all there is; where that time is not known, those of this gap do. */
 static bool
-worth_waiting(struct tf_oauth *o, const struct tf_oauth_ask *ask)
+worth_waiting(struct tf_oauth *o, const struct tf_oauth_ask *ask, const struct tf_jwks *looked_at)
 {
 	pthread_mutex_lock(&o->lock);
-	bool old = ask->since ? o->fetch_at < ask->since : ask->now - o->fetch_at >= o->o.fetch_gap;
-	bool open = o->fetching || o->wanted || old || ask->now < o->fetch_at;
-	if (open && !o->fetching && !o->wanted) {
+	bool newer = looked_at && o->keys != looked_at;
+	bool old = ask->since ? o->fetch_at < ask->since : ask->ticks - o->fetch_at >= o->o.fetch_gap;
+	bool open = newer || o->fetching || o->wanted || old || !o->tried;
+	if (open && !newer && !o->fetching && !o->wanted) {
 		o->wanted = true;
 		pthread_cond_broadcast(&o->moved);
 	}
@@ -144,16 +146,17 @@ remember(struct tf_oauth *o, struct oauth_token *t)
 static enum tf_err
 by_keys(struct check *c, struct tf_str token, const uint8_t *digest, struct oauth_token **out)
 {
-	struct tf_jwks *keys = keys_at(c->o, c->ask->now);
+	struct tf_jwks *keys = keys_at(c->o, c->ask->ticks);
 	if (!keys) {
-		worth_waiting(c->o, c->ask);
+		worth_waiting(c->o, c->ask, NULL);
 		return busy(c, "the issuer's keys are not there yet");
 	}
 	enum tf_err e = verify(c, token, digest, keys, out);
+	bool wait = e == TF_NOT_FOUND && worth_waiting(c->o, c->ask, keys);
 	tf_jwks_free(&keys);
 	if (!e)
 		remember(c->o, *out);
-	else if (e == TF_NOT_FOUND && worth_waiting(c->o, c->ask))
+	else if (wait)
 		return busy(c, "the issuer's keys are being fetched");
 	else if (e == TF_NO_MEMORY)
 		return refuse(c, 503, "unavailable", e);
@@ -190,11 +193,15 @@ find(struct check *c, struct tf_str token, struct oauth_token **out)
 		return refuse(c, 503, "unavailable", TF_NO_MEMORY);
 	}
 	pthread_mutex_lock(&c->o->lock);
-	bool fresh = c->o->o.introspect_url || (c->o->keys && c->ask->now - c->o->keys_at <= c->o->o.stale_max);
-	*out = fresh ? oauth_cache_get(c->o, digest, c->ask->now) : NULL;
+	bool fresh = c->o->o.introspect_url || (c->o->keys && c->ask->ticks - c->o->keys_at <= c->o->o.stale_max);
+	*out = fresh ? oauth_cache_get(c->o, digest, c->ask->ticks, c->ask->now) : NULL;
 	pthread_mutex_unlock(&c->o->lock);
 	if (*out)
 		return TF_OK;
+	if (c->ask->remembered) {
+		tf_fault(c->f, TF_OVERLOAD, "too many tokens were refused: wait");
+		return refuse(c, 429, "too_many", TF_OVERLOAD);
+	}
 	return c->o->o.introspect_url ? by_asking(c, token, digest) : by_keys(c, token, digest, out);
 }
 
@@ -241,6 +248,7 @@ tf_oauth_check(struct tf_oauth *o, const struct tf_oauth_ask *ask, const struct 
 	struct tf_str token = {0};
 	TF_TRY(bearer(&c, &token));
 	TF_TRY(find(&c, token, &t));
+	TF_ASSERT(t);
 	enum tf_err e = t->active ? check_binding(&c, &t->who) : refuse_token(&c, "the token is not active");
 	e = e ? e : check_rights(&c, &t->who);
 	if (e)

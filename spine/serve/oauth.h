@@ -10,10 +10,13 @@
  *  - keys are refreshed every refresh_every; a failed fetch keeps those that are there, up to stale_max;
  *  - a kid that is not in the set makes one fetch, at most one every fetch_gap; requests of that time hear TF_BUSY once
  *    and are answered when it is over, so that a rotation fails none of them;
- *  - a key that is no longer in the set is no longer believed, nor are the tokens that it has signed.
- * Good tokens are remembered until they expire, by the SHA-256 of their text: cache_tokens at most; what was heard by
- * asking for answer_ttl at most. A revoked JWT stays good until it expires: ask (introspect_url) where that is too
- * long.
+ *  - a key that is no longer in the set is no longer believed, nor are the tokens that it has signed: so a set without
+ *    any key that can be used (RFC 7517 section 5) revokes all. It is no failed fetch, but it is told as a fault.
+ * Good tokens are remembered until they expire, by the SHA-256 of their text: cache_tokens at most; apart from them
+ * 1,024 that the issuer called not active, which so drive out no good one. What was heard by
+ * asking for answer_ttl at most. What is due when goes by monotonic ticks, so that a wall clock that is set stops
+ * nothing; only a token's own times are compared with the wall clock. A revoked JWT stays good until it expires: ask
+ * (introspect_url) where that is too long.
  *
  * Thread rule: all calls from any thread, but tf_oauth_work from one at a time (the thread of tf_oauth_start is it). */
 #pragma once
@@ -74,16 +77,18 @@ struct tf_oauth_ask {
 	struct tf_str thumbprint;    /* of the connection's certificate: tf_oauth_thumbprint; p NULL: none */
 	const char *scope;           /* words with single blanks between them, all needed; NULL: none */
 	const char *role;            /* one of its words is needed; NULL: none */
-	tf_time now;
-	tf_time since; /* when the request came, for one that can wait: a key newer than that is waited for; 0: not told
-			*/
+	tf_time now;                 /* by the wall clock: what a token's own times are compared with */
+	tf_dur ticks;                /* monotonic: how old keys and answers are */
+	bool remembered; /* only one that is remembered is looked at: any other is TF_OVERLOAD, at no cost */
+	tf_dur since;    /* ticks when it was asked first, for a request that can wait: a key newer than
+			  * that is waited for; 0: not told */
 };
 
 /* The answer to a request that is let in by none. */
 struct tf_oauth_refusal {
-	int status;          /* 400, 401, 403, 503 */
-	const char *code;    /* "invalid_request", "invalid_token", "insufficient_scope", "unavailable" */
-	char challenge[512]; /* of WWW-Authenticate; empty with 503 */
+	int status;          /* 400, 401, 403, 429, 503 */
+	const char *code;    /* "invalid_request", "invalid_token", "insufficient_scope", "too_many", "unavailable" */
+	char challenge[512]; /* of WWW-Authenticate; empty with 429 and 503 */
 };
 
 enum tf_err tf_oauth_new(const struct tf_oauth_options *o, struct tf_oauth **out, struct tf_fault *f) TF_MUST_USE;
@@ -91,8 +96,9 @@ enum tf_err tf_oauth_new(const struct tf_oauth_options *o, struct tf_oauth **out
 void tf_oauth_free(struct tf_oauth **o);
 
 /* TF_OK with a principal, to be given back by tf_oauth_done. Otherwise *refusal is what to answer: TF_DENIED;
- * TF_INVALID for a header that is no bearer token; TF_BUSY where asking again after `changed` may tell: once or twice,
- * then answer the refusal's 503; TF_NO_MEMORY. The fault may name a member of the token's JSON, never hold the token.
+ * TF_INVALID for a header that is no bearer token; TF_OVERLOAD as ask->remembered says; TF_BUSY where asking again
+ * after `changed` may tell: once or twice, then answer the refusal's 503; TF_NO_MEMORY. The fault may name a member of
+ * the token's JSON, never hold the token.
  */
 enum tf_err tf_oauth_check(struct tf_oauth *o, const struct tf_oauth_ask *ask, const struct tf_oauth_principal **out,
 			   struct tf_oauth_refusal *refusal, struct tf_fault *f) TF_MUST_USE;
@@ -101,9 +107,11 @@ void tf_oauth_done(const struct tf_oauth_principal **p);
 /* SHA-256 of a certificate in DER as RFC 8705 section 3.1 writes it. Returns out, or NULL when OpenSSL fails. */
 char *tf_oauth_thumbprint(struct tf_str der, char out[static 44]);
 
-/* Does what is due at now: fetches keys, or asks about one token. *out_next is when to call again (TF_TIME_MAX: when a
- * check makes something due). The fault is for a log line: checks go on with what there is. */
-enum tf_err tf_oauth_work(struct tf_oauth *o, tf_time now, tf_time *out_next, struct tf_fault *f) TF_MUST_USE;
+/* Does what is due at ticks, now by the wall clock: fetches keys, or asks about one token. *out_next is at which ticks
+ * to call again (TF_TIME_MAX: when a check makes something due). The fault is for a log line: checks go on with what
+ * there is. */
+enum tf_err tf_oauth_work(struct tf_oauth *o, tf_dur ticks, tf_time now, tf_dur *out_next,
+			  struct tf_fault *f) TF_MUST_USE;
 /* A thread that does it. failed (may be NULL) gets the faults. */
 enum tf_err tf_oauth_start(struct tf_oauth *o, struct tf_os *os, void (*failed)(void *ctx, const struct tf_fault *f),
 			   void *ctx, struct tf_fault *f) TF_MUST_USE;
@@ -111,5 +119,5 @@ enum tf_err tf_oauth_start(struct tf_oauth *o, struct tf_os *os, void (*failed)(
  * check. */
 uint64_t tf_oauth_changes(struct tf_oauth *o);
 void tf_oauth_await(struct tf_oauth *o, uint64_t since, tf_dur most);
-/* Keys in use; tokens remembered. */
+/* Keys in use; tokens remembered as good. */
 void tf_oauth_count(struct tf_oauth *o, size_t *out_keys, size_t *out_tokens);

@@ -18,7 +18,8 @@ is_active(const struct tf_json *answer)
 /* What the answer makes of the token; NULL when memory is out. An answer that breaks our rules (another audience, no
  * exp) is a token that is not good here. */
 static struct oauth_token *
-token_of(const struct tf_oauth *o, const uint8_t *digest, const struct tf_json *answer, tf_time now, struct tf_fault *f)
+token_of(const struct tf_oauth *o, const uint8_t *digest, const struct tf_json *answer, tf_dur ticks, tf_time now,
+	 struct tf_fault *f)
 {
 	struct tf_jwt_rules rules = oauth_rules(o);
 	struct tf_jwt jwt = {0};
@@ -33,6 +34,7 @@ token_of(const struct tf_oauth *o, const uint8_t *digest, const struct tf_json *
 	if (!t)
 		return NULL;
 	t->active = good;
+	t->stale = ticks + o->o.answer_ttl;
 	if (t->until > now + o->o.answer_ttl)
 		t->until = now + o->o.answer_ttl;
 	return t;
@@ -55,7 +57,8 @@ put_form(struct tf_buf *b, const char *p, size_t n)
 }
 
 static enum tf_err
-ask(struct tf_oauth *o, const struct oauth_asked *a, tf_time now, struct oauth_token **out, struct tf_fault *f)
+ask(struct tf_oauth *o, const struct oauth_asked *a, tf_dur ticks, tf_time now, struct oauth_token **out,
+    struct tf_fault *f)
 {
 	struct tf_buf form, body;
 	struct tf_arena arena;
@@ -69,7 +72,7 @@ ask(struct tf_oauth *o, const struct oauth_asked *a, tf_time now, struct oauth_t
 	e = e ? e : o->o.fetch(o->o.fetch_ctx, &r, &body, f);
 	e = e ? e : tf_json_parse(tf_buf_view(&body), &arena, DEPTH, &answer, f);
 	if (!e) {
-		*out = token_of(o, a->digest, answer, now, f);
+		*out = token_of(o, a->digest, answer, ticks, now, f);
 		e = *out ? TF_OK : tf_fault(f, TF_NO_MEMORY, "out of memory");
 	}
 	tf_buf_release(&form);
@@ -79,7 +82,7 @@ ask(struct tf_oauth *o, const struct oauth_asked *a, tf_time now, struct oauth_t
 }
 
 enum tf_err
-oauth_ask_one(struct tf_oauth *o, tf_time now, struct tf_fault *f)
+oauth_ask_one(struct tf_oauth *o, tf_dur ticks, tf_time now, struct tf_fault *f)
 {
 	struct oauth_asked *a = tf_malloc(sizeof *a);
 	struct oauth_token *t = NULL;
@@ -88,11 +91,11 @@ oauth_ask_one(struct tf_oauth *o, tf_time now, struct tf_fault *f)
 	pthread_mutex_lock(&o->lock);
 	*a = o->asked[o->asked_at];
 	pthread_mutex_unlock(&o->lock);
-	enum tf_err e = ask(o, a, now, &t, f);
+	enum tf_err e = ask(o, a, ticks, now, &t, f);
 	pthread_mutex_lock(&o->lock);
 	o->asked_at = (o->asked_at + 1) % OAUTH_ASKED_MAX;
 	o->asked_count--;
-	o->ask_at = e ? now + AGAIN_AFTER : 0;
+	o->ask_at = e ? ticks + AGAIN_AFTER : 0;
 	if (t)
 		oauth_cache_put(o, t);
 	pthread_mutex_unlock(&o->lock);

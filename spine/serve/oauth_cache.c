@@ -1,50 +1,87 @@
-/* Tokens that were found good, by the SHA-256 of their text; see oauth.h.
+/* Tokens that were found good, and apart from them those heard to be not active, by the SHA-256 of their text; see
+ * oauth.h.
  *
  * A table of sets of four places; a new token takes the place that is free, has expired, or expires first. The text's
- * digest cannot be chosen freely by who has no token that the issuer signed, so the sets fill evenly. */
+ * digest cannot be chosen freely by who has no token that the issuer signed, so the sets of good ones fill evenly. */
 #include "base/mem.h"
 #include "serve/oauth_impl.h"
 
-static struct oauth_token **
-set_of(struct tf_oauth *o, const uint8_t *digest)
+#define SETS_MAX ((size_t)1 << 22)
+
+enum tf_err
+oauth_cache_init(struct oauth_cache *c, uint32_t tokens)
 {
-	uint64_t h;
-	memcpy(&h, digest, sizeof h);
-	return o->cache + (h & (o->sets - 1)) * OAUTH_WAYS;
+	c->sets = 1;
+	while (c->sets * OAUTH_WAYS < tokens && c->sets < SETS_MAX)
+		c->sets *= 2;
+	c->places = tf_calloc(c->sets * OAUTH_WAYS, sizeof(struct oauth_token *));
+	return c->places ? TF_OK : TF_NO_MEMORY;
+}
+
+void
+oauth_cache_release(struct oauth_cache *c)
+{
+	for (size_t i = 0; c->places && i < c->sets * OAUTH_WAYS; i++)
+		oauth_token_free(c->places[i]);
+	tf_free(c->places);
+	*c = (struct oauth_cache){0};
 }
 
 static void
-drop(struct tf_oauth *o, struct oauth_token **place)
+drop(struct oauth_cache *c, struct oauth_token **place)
 {
 	oauth_token_free(*place);
 	*place = NULL;
-	o->tokens--;
+	c->tokens--;
 }
 
-struct oauth_token *
-oauth_cache_get(struct tf_oauth *o, const uint8_t digest[static OAUTH_DIGEST], tf_time now)
+/* The first of the places where it may be. */
+static struct oauth_token **
+set_of(struct oauth_cache *c, const uint8_t *digest)
 {
-	struct oauth_token **set = set_of(o, digest);
-	for (int i = 0; i < OAUTH_WAYS; i++) {
-		if (!set[i] || memcmp(set[i]->digest, digest, OAUTH_DIGEST) != 0)
-			continue;
-		if (set[i]->until <= now) {
-			drop(o, &set[i]);
-			return NULL;
-		}
-		atomic_fetch_add_explicit(&set[i]->refs, 1, memory_order_relaxed);
-		return set[i];
-	}
-	return NULL;
+	uint64_t h;
+	memcpy(&h, digest, sizeof h);
+	return c->places + (h & (c->sets - 1)) * OAUTH_WAYS;
 }
 
 static struct oauth_token **
-place_for(struct oauth_token **set, const uint8_t *digest)
+find(struct oauth_cache *c, const uint8_t *digest)
 {
-	struct oauth_token **first = &set[0];
+	struct oauth_token **set = set_of(c, digest);
 	for (int i = 0; i < OAUTH_WAYS; i++)
 		if (set[i] && memcmp(set[i]->digest, digest, OAUTH_DIGEST) == 0)
 			return &set[i];
+	return NULL;
+}
+
+static struct oauth_token *
+get(struct oauth_cache *c, const uint8_t *digest, tf_dur ticks, tf_time now)
+{
+	struct oauth_token **place = c->places ? find(c, digest) : NULL;
+	if (!place)
+		return NULL;
+	if ((*place)->until <= now || (*place)->stale <= ticks) {
+		drop(c, place);
+		return NULL;
+	}
+	atomic_fetch_add_explicit(&(*place)->refs, 1, memory_order_relaxed);
+	return *place;
+}
+
+struct oauth_token *
+oauth_cache_get(struct tf_oauth *o, const uint8_t digest[static OAUTH_DIGEST], tf_dur ticks, tf_time now)
+{
+	struct oauth_token *t = get(&o->good, digest, ticks, now);
+	return t ? t : get(&o->bad, digest, ticks, now);
+}
+
+static struct oauth_token **
+place_for(struct oauth_cache *c, const uint8_t *digest)
+{
+	struct oauth_token **set = set_of(c, digest), **first = find(c, digest);
+	if (first)
+		return first;
+	first = set;
 	for (int i = 0; i < OAUTH_WAYS; i++) {
 		if (!set[i])
 			return &set[i];
@@ -57,22 +94,27 @@ place_for(struct oauth_token **set, const uint8_t *digest)
 void
 oauth_cache_put(struct tf_oauth *o, struct oauth_token *t)
 {
+	struct oauth_cache *c = t->active ? &o->good : &o->bad, *other = t->active ? &o->bad : &o->good;
+	struct oauth_token **place = other->places ? find(other, t->digest) : NULL;
+	if (place)
+		drop(other, place); /* what is said now counts */
 	if (t->text_n > OAUTH_KEPT_MAX)
 		return;
-	struct oauth_token **place = place_for(set_of(o, t->digest), t->digest);
+	place = place_for(c, t->digest);
 	if (*place)
-		drop(o, place);
+		drop(c, place);
 	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
 	*place = t;
-	o->tokens++;
+	c->tokens++;
 }
 
 void
 oauth_cache_sweep(struct tf_oauth *o)
 {
-	for (size_t i = 0; i < o->sets * OAUTH_WAYS; i++)
-		if (o->cache[i] && o->cache[i]->key[0] && !tf_jwks_holds(o->keys, o->cache[i]->key))
-			drop(o, &o->cache[i]);
+	struct oauth_cache *c = &o->good; /* what was heard by asking has no key */
+	for (size_t i = 0; i < c->sets * OAUTH_WAYS; i++)
+		if (c->places[i] && c->places[i]->key[0] && !tf_jwks_holds(o->keys, c->places[i]->key))
+			drop(c, &c->places[i]);
 }
 
 /* The roles claim as a list with blanks between. */
@@ -144,6 +186,7 @@ oauth_token_new(const struct tf_oauth *o, const uint8_t digest[static OAUTH_DIGE
 		t->who.roles = next(&p, n[5]);
 		t->who.expires = jwt->expires;
 		t->until = jwt->expires + o->o.skew;
+		t->stale = TF_TIME_MAX;
 		t->active = true;
 		memcpy(t->digest, digest, OAUTH_DIGEST);
 		if (jwt->key)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "os/sim.h"
 #include "serve/oauth.h"
 
 /* The issuer: what it answers, and how often it was asked. */
@@ -76,8 +77,8 @@ say(struct kit *k, const char *text)
 static enum tf_err
 work(struct kit *k, tf_time now)
 {
-	tf_time next;
-	return tf_oauth_work(k->oauth, now, &next, &k->f);
+	tf_dur next;
+	return tf_oauth_work(k->oauth, now, now, &next, &k->f); /* ticks begin in 1970 here */
 }
 
 static void
@@ -140,7 +141,7 @@ static enum tf_err
 ask(struct kit *k, const char *thumbprint, const char *scope, const char *role, tf_time now)
 {
 	const struct tf_oauth_principal *p;
-	struct tf_oauth_ask a = {tf_buf_view(&k->header), tf_str(thumbprint), scope, role, now};
+	struct tf_oauth_ask a = {tf_buf_view(&k->header), tf_str(thumbprint), scope, role, now, now};
 	k->refusal = (struct tf_oauth_refusal){0};
 	k->f = (struct tf_fault){0};
 	enum tf_err e = tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f);
@@ -164,7 +165,7 @@ lets_in_with_who_it_is(void **state)
 	struct kit *k = *state;
 	const struct tf_oauth_principal *p;
 	bring(k, BOUND, pem_ec, "ec-1");
-	struct tf_oauth_ask a = {tf_buf_view(&k->header), TF_STR(THUMB_A), "policy:read", "partner", NOW};
+	struct tf_oauth_ask a = {tf_buf_view(&k->header), TF_STR(THUMB_A), "policy:read", "partner", NOW, NOW};
 	for (int i = 0; i < 2; i++) { /* checked, then remembered */
 		OK(tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f));
 		assert_true(tf_str_eq(p->client, TF_STR("alpha")));
@@ -241,7 +242,7 @@ headers_that_are_no_bearer_token(void **state)
 	struct kit *k = *state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const struct tf_oauth_principal *p;
-		struct tf_oauth_ask a = {.authorization = tf_str(rows[i].header), .now = NOW};
+		struct tf_oauth_ask a = {.authorization = tf_str(rows[i].header), .now = NOW, .ticks = NOW};
 		assert_int_not_equal(tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f), TF_OK);
 		assert_int_equal(k->refusal.status, rows[i].status);
 		assert_string_equal(k->refusal.code, rows[i].code);
@@ -253,7 +254,7 @@ challenges_are_those_of_rfc_6750(void **state)
 {
 	struct kit *k = *state;
 	const struct tf_oauth_principal *p;
-	struct tf_oauth_ask none = {.now = NOW};
+	struct tf_oauth_ask none = {.now = NOW, .ticks = NOW};
 	assert_int_equal(tf_oauth_check(k->oauth, &none, &p, &k->refusal, &k->f), TF_DENIED);
 	assert_string_equal(k->refusal.challenge, "Bearer realm=\"tenfold\"");
 	bring(k, CLAIMS, pem_ec, "ec-1");
@@ -382,8 +383,7 @@ static void
 an_issuer_that_is_down_leaves_the_keys_for_a_day(void **state)
 {
 	struct kit *k = *state;
-	static const char *const broken[] = {"", "<html>", "{\"keys\":[]}",
-					     "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AA\"}]}"};
+	static const char *const broken[] = {"", "<html>", "{}", "{\"keys\":{}}", "{\"keys\":[}"};
 	tf_time t = NOW;
 	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
 		say(k, broken[i]);
@@ -396,6 +396,30 @@ an_issuer_that_is_down_leaves_the_keys_for_a_day(void **state)
 	OK(ask(k, NULL, NULL, NULL, NOW + TF_DAY));
 	assert_int_equal(ask(k, NULL, NULL, NULL, NOW + TF_DAY + TF_SEC), TF_BUSY);
 	refused(k, 503, "unavailable", "keys");
+}
+
+static void
+a_set_without_keys_revokes_all(void **state)
+{
+	static const char *const rows[] = {"{\"keys\":[]}", "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AA\"}]}"};
+	struct kit *k = *state;
+	tf_time t = NOW;
+	bring(k, "{" C_ISS "," C_AUD "," C_WHO ",\"iat\":1700000000,\"exp\":1700086400}", pem_ec, "ec-1");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		OK(ask(k, NULL, NULL, NULL, t));
+		say(k, rows[i]);
+		t += 5 * TF_MINUTE;
+		assert_int_equal(work(k, t), TF_INVALID); /* told, and done */
+		assert_int_equal(ask(k, NULL, NULL, NULL, t), TF_DENIED);
+		refused(k, 401, "invalid_token", "no key");
+		unsigned asked = k->issuer.asked;
+		OK(work(k, t + 2 * TF_SEC)); /* the next fetch is not sooner for it */
+		assert_int_equal(k->issuer.asked, asked);
+		publish(k, pem_ec, "ec-1", NULL, NULL);
+		t += 5 * TF_MINUTE;
+		OK(work(k, t));
+	}
+	OK(ask(k, NULL, NULL, NULL, t));
 }
 
 static void
@@ -427,6 +451,52 @@ introspect(struct kit *k)
 	tf_buf_cstr(&k->header, "Bearer opaque+/=");
 }
 
+/* Time as a machine has it whose clock somebody sets: ticks and wall clock go apart. */
+static enum tf_err
+work_at(struct kit *k, struct tf_os *os)
+{
+	tf_dur next;
+	return tf_oauth_work(k->oauth, tf_os_ticks(os), tf_os_now(os), &next, &k->f);
+}
+
+static enum tf_err
+ask_at(struct kit *k, struct tf_os *os)
+{
+	const struct tf_oauth_principal *p;
+	struct tf_oauth_ask a = {
+		.authorization = tf_buf_view(&k->header), .now = tf_os_now(os), .ticks = tf_os_ticks(os)};
+	enum tf_err e = tf_oauth_check(k->oauth, &a, &p, &k->refusal, &k->f);
+	if (!e)
+		tf_oauth_done(&p);
+	return e;
+}
+
+static void
+a_clock_that_is_set_stops_no_fetch(void **state)
+{
+	struct kit *k = *state;
+	static const tf_dur steps[] = {-TF_HOUR, 0, TF_HOUR};
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		struct tf_os *os = tf_sim_new(&(struct tf_sim_options){.start = NOW + TF_DAY});
+		assert_non_null(os);
+		begin(k, (struct tf_oauth_options){0});
+		OK(work_at(k, os));
+		unsigned asked = k->issuer.asked;
+		tf_sim_step_clock(os, steps[i]);
+		OK(work_at(k, os));
+		assert_int_equal(k->issuer.asked, asked); /* a step forward makes none due either */
+		tf_sim_advance(os, 5 * TF_MINUTE);
+		OK(work_at(k, os));
+		assert_int_equal(k->issuer.asked, asked + 1);
+		bring(k, CLAIMS, pem_thief, "ec-9"); /* and an unknown kid makes one once the gap is over */
+		tf_sim_advance(os, 2 * TF_SEC);
+		assert_int_equal(ask_at(k, os), TF_BUSY);
+		OK(work_at(k, os));
+		assert_int_equal(k->issuer.asked, asked + 2);
+		tf_sim_free(&os);
+	}
+}
+
 static void
 introspection_asks_once_and_remembers_for_a_while(void **state)
 {
@@ -443,6 +513,25 @@ introspection_asks_once_and_remembers_for_a_while(void **state)
 	assert_string_equal(k->issuer.user, "api:s3cret");
 	OK(ask(k, NULL, "policy:read", "partner", NOW + 29 * TF_SEC));
 	assert_int_equal(ask(k, NULL, NULL, NULL, NOW + 30 * TF_SEC), TF_BUSY);
+}
+
+static void
+a_clock_that_is_set_back_keeps_no_answer(void **state)
+{
+	struct kit *k = *state;
+	struct tf_os *os = tf_sim_new(&(struct tf_sim_options){.start = NOW + 10 * TF_SEC});
+	assert_non_null(os);
+	introspect(k);
+	say(k, ACTIVE "}");
+	assert_int_equal(ask_at(k, os), TF_BUSY);
+	OK(work_at(k, os));
+	OK(ask_at(k, os));
+	tf_sim_step_clock(os, -10 * TF_SEC);
+	tf_sim_advance(os, 29 * TF_SEC);
+	OK(ask_at(k, os));
+	tf_sim_advance(os, TF_SEC);
+	assert_int_equal(ask_at(k, os), TF_BUSY);
+	tf_sim_free(&os);
 }
 
 static void
@@ -514,6 +603,60 @@ an_issuer_that_cannot_be_asked_is_left_alone_for_a_moment(void **state)
 	assert_int_equal(k->issuer.asked, asked);
 	assert_int_equal(work(k, NOW + TF_SEC / 4), TF_IO);
 	assert_int_equal(k->issuer.asked, asked + 1);
+}
+
+static void
+bring_opaque(struct kit *k, const char *name, int i)
+{
+	tf_buf_reset(&k->header);
+	tf_buf_printf(&k->header, "Bearer %s-%d", name, i);
+}
+
+/* Room for 8 good ones: as many are remembered while 400 that are not active pass by. */
+static void
+no_flood_of_bad_tokens_drives_out_a_good_one(void **state)
+{
+	struct kit *k = *state;
+	int kept = 0;
+	begin(k, (struct tf_oauth_options){.introspect_url = "http://issuer/introspect", .cache_tokens = 8});
+	say(k, ACTIVE "}");
+	for (int i = 0; i < 4; i++) {
+		bring_opaque(k, "good", i);
+		assert_int_equal(ask(k, NULL, NULL, NULL, NOW), TF_BUSY);
+		OK(work(k, NOW));
+	}
+	for (int i = 0; i < 4; i++) {
+		bring_opaque(k, "good", i);
+		kept += ask(k, NULL, NULL, NULL, NOW) == TF_OK;
+	}
+	assert_int_equal(kept, 4);
+	say(k, "{\"active\":false}");
+	for (int i = 0; i < 400; i++) {
+		bring_opaque(k, "bad", i);
+		assert_int_equal(ask(k, NULL, NULL, NULL, NOW + TF_SEC), TF_BUSY);
+		OK(work(k, NOW + TF_SEC));
+		assert_int_equal(ask(k, NULL, NULL, NULL, NOW + TF_SEC), TF_DENIED);
+	}
+	for (int i = 0; i < 4; i++) {
+		bring_opaque(k, "good", i);
+		kept -= ask(k, NULL, NULL, NULL, NOW + TF_SEC) == TF_OK;
+	}
+	assert_int_equal(kept, 0);
+}
+
+/* What the issuer says now counts, whatever it said before. */
+static void
+a_token_is_good_or_bad_and_not_both(void **state)
+{
+	struct kit *k = *state;
+	introspect(k);
+	for (int i = 0; i < 4; i++) {
+		tf_time t = NOW + i * 30 * TF_SEC;
+		say(k, i % 2 ? "{\"active\":false}" : ACTIVE "}");
+		assert_int_equal(ask(k, NULL, NULL, NULL, t), TF_BUSY);
+		OK(work(k, t));
+		assert_int_equal(ask(k, NULL, NULL, NULL, t), i % 2 ? TF_DENIED : TF_OK);
+	}
 }
 
 static void
@@ -612,7 +755,9 @@ asker(void *arg)
 	while (copy_header(l, header, &n)) {
 		const struct tf_oauth_principal *p = NULL;
 		struct tf_oauth_refusal refusal;
-		struct tf_oauth_ask a = {.authorization = tf_str_n(header, n), .now = tf_os_now(tf_os_real())};
+		struct tf_oauth_ask a = {.authorization = tf_str_n(header, n),
+					 .now = tf_os_now(tf_os_real()),
+					 .ticks = tf_os_ticks(tf_os_real())};
 		enum tf_err e = TF_BUSY;
 		for (int i = 0; i < 50 && e == TF_BUSY; i++) {
 			uint64_t since = tf_oauth_changes(l->k->oauth);
@@ -714,12 +859,17 @@ main(void)
 		T(a_key_that_vanished_takes_its_tokens_along),
 		T(a_kid_given_to_another_key_takes_the_old_tokens_along),
 		T(an_issuer_that_is_down_leaves_the_keys_for_a_day),
+		T(a_clock_that_is_set_stops_no_fetch),
+		T(a_set_without_keys_revokes_all),
 		T(the_cache_is_bounded),
 		T(introspection_asks_once_and_remembers_for_a_while),
+		T(a_clock_that_is_set_back_keeps_no_answer),
 		T(introspection_binds_too),
 		T(answers_of_introspection_that_let_nobody_in),
 		T(introspection_that_fails_lets_nobody_in),
 		T(an_issuer_that_cannot_be_asked_is_left_alone_for_a_moment),
+		T(no_flood_of_bad_tokens_drives_out_a_good_one),
+		T(a_token_is_good_or_bad_and_not_both),
 		T(questions_waiting_are_bounded),
 		T(options_that_make_no_sense_are_refused),
 		T(the_thread_fetches_by_itself),

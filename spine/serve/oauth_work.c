@@ -5,8 +5,6 @@
 #include "base/mem.h"
 #include "serve/oauth_impl.h"
 
-#define SETS_MAX ((size_t)1 << 22)
-
 static void
 set_defaults(struct tf_oauth_options *o)
 {
@@ -50,15 +48,15 @@ tf_oauth_new(const struct tf_oauth_options *options, struct tf_oauth **out, stru
 		return tf_fault(f, TF_NO_MEMORY, "cannot guard: out of memory");
 	o->o = *options;
 	set_defaults(&o->o);
-	o->sets = 1;
-	while (o->sets * OAUTH_WAYS < o->o.cache_tokens && o->sets < SETS_MAX)
-		o->sets *= 2;
-	o->cache = tf_calloc(o->sets * OAUTH_WAYS, sizeof *o->cache);
-	o->asked = o->o.introspect_url ? tf_calloc(OAUTH_ASKED_MAX, sizeof *o->asked) : NULL;
 	pthread_mutex_init(&o->lock, NULL);
 	make_condition(&o->moved);
 	o->wanted = o->o.jwks_url != NULL;
-	if (!o->cache || (o->o.introspect_url && !o->asked)) {
+	enum tf_err e = oauth_cache_init(&o->good, o->o.cache_tokens);
+	if (!e && o->o.introspect_url) {
+		o->asked = tf_calloc(OAUTH_ASKED_MAX, sizeof *o->asked);
+		e = o->asked ? oauth_cache_init(&o->bad, OAUTH_BAD_MAX) : TF_NO_MEMORY;
+	}
+	if (e) {
 		tf_oauth_free(&o);
 		return tf_fault(f, TF_NO_MEMORY, "cannot guard: out of memory");
 	}
@@ -78,12 +76,11 @@ tf_oauth_free(struct tf_oauth **out)
 	pthread_cond_broadcast(&o->moved);
 	pthread_mutex_unlock(&o->lock);
 	tf_worker_join(&o->worker);
-	for (size_t i = 0; o->cache && i < o->sets * OAUTH_WAYS; i++)
-		oauth_token_free(o->cache[i]);
+	oauth_cache_release(&o->good);
+	oauth_cache_release(&o->bad);
 	tf_jwks_free(&o->keys);
 	pthread_cond_destroy(&o->moved);
 	pthread_mutex_destroy(&o->lock);
-	tf_free(o->cache);
 	tf_free(o->asked);
 	tf_free(o);
 }
@@ -123,26 +120,27 @@ fetch_keys(struct tf_oauth *o, struct tf_jwks **out, struct tf_fault *f)
 	tf_buf_init(&body, TF_OAUTH_ANSWER_BYTES);
 	enum tf_err e = o->o.fetch(o->o.fetch_ctx, &r, &body, f);
 	e = e ? e : tf_jwks_parse(tf_buf_view(&body), out, f);
-	if (!e && (*out)->count == 0) {
-		tf_jwks_free(out);
-		e = tf_fault(f, TF_INVALID, "none of its keys can be used");
-	}
+	if (!e && (*out)->count == 0)
+		e = tf_fault(f, TF_INVALID, "none can be used: nobody is let in"); /* it counts: see refresh */
 	tf_buf_release(&body);
 	return e ? tf_fault_wrap(f, e, "the issuer's keys") : TF_OK;
 }
 
+/* A set is the issuer's whole word (RFC 7517), also one without any key: then none is believed any more. It is told all
+ * the same. What cannot be had or read leaves the keys as they are. */
 static enum tf_err
-refresh(struct tf_oauth *o, tf_time now, struct tf_fault *f)
+refresh(struct tf_oauth *o, tf_dur ticks, struct tf_fault *f)
 {
 	struct tf_jwks *keys = NULL;
 	enum tf_err e = fetch_keys(o, &keys, f);
 	pthread_mutex_lock(&o->lock);
 	o->fetching = false;
-	o->fetch_at = now;
+	o->fetch_at = ticks;
+	o->tried = true;
 	if (keys) {
 		tf_jwks_free(&o->keys);
 		o->keys = keys;
-		o->keys_at = now;
+		o->keys_at = ticks;
 		oauth_cache_sweep(o);
 	}
 	pthread_mutex_unlock(&o->lock);
@@ -151,30 +149,30 @@ refresh(struct tf_oauth *o, tf_time now, struct tf_fault *f)
 }
 
 /* When keys are due next; the lock is held. */
-static tf_time
+static tf_dur
 due(const struct tf_oauth *o)
 {
 	if (o->o.introspect_url)
 		return o->asked_count ? o->ask_at : TF_TIME_MAX;
-	if (!o->fetch_at)
+	if (!o->tried)
 		return 0;
 	bool failing = !o->keys || o->keys_at != o->fetch_at;
 	return o->fetch_at + (o->wanted || failing ? o->o.fetch_gap : o->o.refresh_every);
 }
 
 enum tf_err
-tf_oauth_work(struct tf_oauth *o, tf_time now, tf_time *out_next, struct tf_fault *f)
+tf_oauth_work(struct tf_oauth *o, tf_dur ticks, tf_time now, tf_dur *out_next, struct tf_fault *f)
 {
 	enum tf_err e = TF_OK;
 	pthread_mutex_lock(&o->lock);
-	bool go = due(o) <= now && !o->fetching;
+	bool go = due(o) <= ticks && !o->fetching;
 	if (go) {
 		o->fetching = o->o.jwks_url != NULL;
 		o->wanted = false;
 	}
 	pthread_mutex_unlock(&o->lock);
 	if (go)
-		e = o->o.introspect_url ? oauth_ask_one(o, now, f) : refresh(o, now, f);
+		e = o->o.introspect_url ? oauth_ask_one(o, ticks, now, f) : refresh(o, ticks, f);
 	pthread_mutex_lock(&o->lock);
 	*out_next = due(o);
 	pthread_mutex_unlock(&o->lock);
@@ -200,13 +198,13 @@ work(void *arg)
 	struct tf_oauth *o = arg;
 	for (;;) {
 		struct tf_fault f = {0};
-		tf_time next;
-		if (tf_oauth_work(o, tf_os_now(o->os), &next, &f) && o->failed)
+		tf_dur next;
+		if (tf_oauth_work(o, tf_os_ticks(o->os), tf_os_now(o->os), &next, &f) && o->failed)
 			o->failed(o->failed_ctx, &f);
 		pthread_mutex_lock(&o->lock);
-		tf_time now = tf_os_now(o->os);
-		if (!o->stop && due(o) > now)
-			doze(o, due(o) - now);
+		tf_dur ticks = tf_os_ticks(o->os);
+		if (!o->stop && due(o) > ticks)
+			doze(o, due(o) - ticks);
 		bool stop = o->stop;
 		pthread_mutex_unlock(&o->lock);
 		if (stop)
@@ -253,6 +251,6 @@ tf_oauth_count(struct tf_oauth *o, size_t *out_keys, size_t *out_tokens)
 {
 	pthread_mutex_lock(&o->lock);
 	*out_keys = o->keys ? o->keys->count : 0;
-	*out_tokens = o->tokens;
+	*out_tokens = o->good.tokens;
 	pthread_mutex_unlock(&o->lock);
 }

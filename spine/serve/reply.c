@@ -46,12 +46,6 @@ tf_exchange_worker(const struct tf_exchange *x)
 	return x->worker;
 }
 
-tf_dur
-tf_exchange_age(const struct tf_exchange *x)
-{
-	return tf_os_ticks(x->conn->server->os) - x->begun;
-}
-
 const struct tf_peer *
 tf_exchange_peer(const struct tf_exchange *x)
 {

@@ -36,6 +36,7 @@ start(struct tf_server *s, struct tf_fault *f)
 	s->scratch = tf_malloc(TF_SERVE_RECV_BYTES);
 	if (!s->scratch)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for a server");
+	TF_TRY(tf_map_init(&s->peers, TF_MAP_OWN_KEYS));
 	TF_TRY(tf_metrics_new(table, sizeof table / sizeof *table, &s->metrics, f));
 	TF_TRY(tf_poll_new(&s->poll, f));
 	TF_TRY(tf_waker_new(&s->waker, f));
@@ -108,6 +109,7 @@ tf_server_free(struct tf_server **server)
 	tf_waker_free(&s->waker);
 	tf_poll_free(&s->poll);
 	tf_metrics_free(&s->metrics);
+	tf_map_release(&s->peers);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->room);
 	pthread_cond_destroy(&s->work);
@@ -158,7 +160,7 @@ reload(struct tf_server *s)
 static void
 listen_while_room(struct tf_server *s)
 {
-	bool want = s->conn_count < s->o.connections_max && tf_os_ticks(s->os) >= s->accept_at;
+	bool want = tf_room_any(s) && tf_os_ticks(s->os) >= s->accept_at;
 	if (want == s->listening)
 		return;
 	if (!tf_poll_mod(s->poll, s->listener, want ? TF_POLL_IN : 0, &s->listener, NULL))
@@ -168,7 +170,7 @@ listen_while_room(struct tf_server *s)
 static void
 accept_some(struct tf_server *s)
 {
-	for (int i = 0; i < ACCEPT_MAX && s->conn_count < s->o.connections_max; i++) {
+	for (int i = 0; i < ACCEPT_MAX && tf_room_any(s); i++) {
 		int fd;
 		struct tf_peer peer;
 		struct tf_fault f = {0};
@@ -180,7 +182,10 @@ accept_some(struct tf_server *s)
 			s->accept_at = tf_os_ticks(s->os) + SWEEP_EVERY;
 			return;
 		}
-		tf_conn_new(s, fd, &peer);
+		if (tf_room_for(s, &peer))
+			tf_conn_new(s, fd, &peer);
+		else
+			tf_net_close(&fd);
 	}
 }
 

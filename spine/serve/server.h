@@ -41,11 +41,22 @@ struct tf_route {
 #define TF_ROUTE_PARAMS_MAX 4
 #define TF_QUERY_MAX        32 /* parameters of a query */
 
+/* A caller that the connection itself turned away because of its certificate: no handler saw it. */
+struct tf_refused {
+	const struct tf_peer *peer;
+	const struct tf_certificate *certificate; /* NULL: not known; a handshake may end before it is */
+	struct tf_exchange *x;                    /* whose request it is; NULL: in a handshake, nothing is answered */
+	int status;                               /* of the answer; 0 without one */
+	const char *why;
+};
+
 struct tf_server_options {
 	const char *host;
 	uint16_t port; /* 0: any free one */
 	/* 0 in a limit means the default behind it. */
-	uint32_t connections_max; /* 1024; one more waits in the listener's backlog */
+	uint32_t connections_max; /* 1024. Past it the oldest whose next request has not come yet is
+				   * closed for the new one; where all have one, the new one waits in the listener's
+				   * backlog */
 	uint64_t bodies_max;      /* 256 MiB: bytes of bodies being read or worked on; past it 429 */
 	uint32_t workers;         /* 2 */
 	uint32_t queue_max;       /* 64: exchanges waiting for a worker; past it 503 */
@@ -56,6 +67,8 @@ struct tf_server_options {
 	tf_dur send_timeout;      /* 30 s without a byte taken by the client: closed */
 	tf_dur drain_timeout;     /* 30 s for what is under way when stopping */
 
+	uint32_t peer_max; /* connections of one address, of IPv6 of one /64, but for terminators; another is closed. 0:
+			    * any number */
 	struct tf_tls *tls;      /* NULL: plain HTTP. tf_tls_reload between rounds changes its files */
 	const char *terminators; /* addresses, between commas, whose Client-Cert header (RFC 9440) is believed; NULL */
 
@@ -67,6 +80,10 @@ struct tf_server_options {
 	/* After each round of events, before answers are sent: group commit. Returns how long the loop may sleep
 	 * (negative: for ever). May be NULL. */
 	tf_dur (*after)(void *ctx);
+	/* Called in the loop, before the answer to it is sent; what it points to lives until it returns. May be NULL.
+	 */
+	void (*refused)(void *refused_ctx, const struct tf_refused *r);
+	void *refused_ctx;
 	bool (*ready)(void *ctx);                       /* /readyz; NULL: always */
 	void (*metrics)(void *ctx, struct tf_buf *out); /* appended to /metrics; may be NULL */
 };
@@ -84,6 +101,9 @@ void tf_server_reload(struct tf_server *s);
 /* Ends a sleeping round, so that `after` runs again. From any thread. */
 void tf_server_wake(struct tf_server *s);
 void tf_server_free(struct tf_server **s);
+
+/* What a peer is counted by: its address, of IPv6 the first 64 bits of it. Points into peer or scratch. */
+struct tf_str tf_peer_key(const struct tf_peer *peer, char scratch[static 16]);
 
 /* Asking. Strings live until the exchange ends. */
 
@@ -107,8 +127,6 @@ void **tf_exchange_user(struct tf_exchange *x);
 void tf_exchange_to_worker(struct tf_exchange *x);
 /* Runs the handler once more, in the loop, for an exchange that it kept: when what it waited for may be there. */
 void tf_exchange_again(struct tf_exchange *x);
-/* Since the request's first byte. */
-tf_dur tf_exchange_age(const struct tf_exchange *x);
 const struct tf_peer *tf_exchange_peer(const struct tf_exchange *x);
 /* Has the client gone away? The answer will go nowhere. */
 bool tf_exchange_gone(struct tf_exchange *x);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -132,6 +133,142 @@ one_connection_more_than_fit_waits(void **state)
 	assert_int_equal(e.status, 200);
 	client_close(&e);
 	end(&c);
+}
+
+/* From another of this machine's addresses: 127.0.a.b. */
+static struct client
+dial_from(unsigned a, unsigned b)
+{
+	struct client c = client_new();
+	struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000 | a << 8 | b)};
+	assert_int_equal(bind(c.fd, (struct sockaddr *)&from, sizeof from), 0);
+	client_connect(&c, site);
+	return c;
+}
+
+static void
+a_peer_has_its_part_of_the_connections(void **state)
+{
+	(void)state;
+	struct client c, d, e, other;
+	start((struct tf_server_options){.peer_max = 2}, &c);
+	assert_int_equal(client_get(&c, "/now"), 200);
+	d = site_dial(site);
+	assert_int_equal(client_get(&d, "/now"), 200);
+	for (int i = 0; i < 3; i++) {
+		e = site_dial(site);
+		client_ended(&e);
+		client_close(&e);
+	}
+	other = dial_from(0, 2);
+	assert_int_equal(client_get(&other, "/metrics"), 200);
+	assert_non_null(strstr(client_text(&other), "tenfold_http_turned_away_total{bound=\"peer\"} 3\n"));
+	site_logged(site, "\"event\":\"http.turned_away\"", 1);
+	client_close(&other);
+	client_close(&d);
+	do /* until the server has seen d's end */
+		assert_int_equal(client_get(&c, "/metrics"), 200);
+	while (!strstr(client_text(&c), "tenfold_http_connections 1\n"));
+	e = site_dial(site);
+	assert_int_equal(client_get(&e, "/now"), 200);
+	client_close(&e);
+	end(&c);
+}
+
+static void
+a_terminator_may_have_all_connections(void **state)
+{
+	(void)state;
+	struct client c, d;
+	start((struct tf_server_options){.peer_max = 1, .terminators = "127.0.0.9,127.0.0.1"}, &c);
+	assert_int_equal(client_get(&c, "/now"), 200);
+	d = site_dial(site);
+	assert_int_equal(client_get(&d, "/now"), 200);
+	client_close(&d);
+	end(&c);
+}
+
+/* Many more addresses than there may be connections: who is there stays counted. */
+static void
+peers_that_left_are_forgotten_and_those_that_are_there_not(void **state)
+{
+	(void)state;
+	struct client c, d;
+	start((struct tf_server_options){.connections_max = 4, .peer_max = 1}, &c);
+	assert_int_equal(client_get(&c, "/now"), 200);
+	for (unsigned i = 1; i < 100; i++) {
+		d = dial_from(1, i);
+		assert_int_equal(client_get(&d, "/now"), 200);
+		client_close(&d);
+		d = site_dial(site);
+		client_ended(&d);
+		client_close(&d);
+	}
+	end(&c);
+}
+
+/* Who says nothing, or not all of a head, gives way to who comes when there is no room: the oldest first, and never one
+ * that is answered or has been. */
+static void
+who_says_nothing_gives_way_when_all_connections_are_taken(void **state)
+{
+	(void)state;
+	struct client answered, kept, silent, slow, next;
+	start((struct tf_server_options){.connections_max = 4}, &answered);
+	client_say(&answered, "GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+	site_await(site, &site->held_count, 1);
+	silent = site_dial(site);
+	slow = site_dial(site);
+	client_say(&slow, "GET /now HTTP/1.1\r\n");
+	kept = site_dial(site);
+	assert_int_equal(client_get(&kept, "/now"), 200);
+	for (int i = 0; i < 2; i++) { /* the silent one, then the slow one */
+		next = site_dial(site);
+		assert_int_equal(client_get(&next, "/now"), 200);
+		client_ended(i ? &slow : &silent);
+		client_close(i ? &slow : &silent);
+		*(i ? &slow : &silent) = next;
+	}
+	next = site_dial(site); /* all have had a request: it waits */
+	client_say(&next, "GET /now HTTP/1.1\r\nHost: a\r\n\r\n");
+	client_say(&kept, "GET /now"); /* the next one's head has begun */
+	client_hear(&next, false);
+	assert_int_equal(next.status, 200);
+	client_ended(&kept);
+	assert_int_equal(client_get(&next, "/metrics"), 200);
+	assert_non_null(strstr(client_text(&next), "tenfold_http_turned_away_total{bound=\"room\"} 3\n"));
+	site_release(site, 1);
+	client_hear(&answered, false);
+	assert_int_equal(answered.status, 200);
+	client_close(&next);
+	client_close(&kept);
+	client_close(&silent);
+	client_close(&slow);
+	end(&answered);
+}
+
+static void
+a_peer_of_ipv6_is_its_network(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+		{"2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true},
+		{"2001:db8:1:2::1", "2001:db8:1:3::1", false},
+		{"::ffff:10.0.0.1", "::ffff:10.0.0.2", false},
+		{"10.0.0.1", "10.0.0.2", false},
+		{"10.0.0.1", "10.0.0.1", true},
+		{"::1", "::2", true},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct tf_peer a = {0}, b = {0};
+		char scratch[2][16];
+		snprintf(a.host, sizeof a.host, "%s", rows[i].a);
+		snprintf(b.host, sizeof b.host, "%s", rows[i].b);
+		assert_int_equal(tf_str_eq(tf_peer_key(&a, scratch[0]), tf_peer_key(&b, scratch[1])), rows[i].same);
+	}
 }
 
 /* Descriptors are out: the others are served, and the listener is asked again a few times a second, not at once. */
@@ -423,6 +560,11 @@ main(void)
 		cmocka_unit_test(bodies_past_their_bound_are_told_to_try_again),
 		cmocka_unit_test(exchanges_past_the_workers_queue_are_told_to_try_again),
 		cmocka_unit_test(one_connection_more_than_fit_waits),
+		cmocka_unit_test(a_peer_has_its_part_of_the_connections),
+		cmocka_unit_test(a_terminator_may_have_all_connections),
+		cmocka_unit_test(peers_that_left_are_forgotten_and_those_that_are_there_not),
+		cmocka_unit_test(who_says_nothing_gives_way_when_all_connections_are_taken),
+		cmocka_unit_test(a_peer_of_ipv6_is_its_network),
 		cmocka_unit_test(a_failed_accept_is_tried_again_later),
 		cmocka_unit_test(a_slow_head_times_out),
 		cmocka_unit_test(a_slow_body_times_out),

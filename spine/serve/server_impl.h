@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "serve/server.h"
 
 #define TF_SERVE_RECV_BYTES  ((size_t)256 << 10) /* one receive, shared by all connections */
@@ -57,7 +58,10 @@ struct tf_conn {
 	struct tf_peer peer;
 	unsigned polled;
 	enum tf_conn_phase phase;
-	bool close; /* after this answer */
+	struct tf_conn *waits_before, *waits_after; /* of those whose next request has not come yet, by age */
+	bool waits;                                 /* it stands there */
+	bool counted;                               /* among its peer's */
+	bool close;                                 /* after this answer */
 	bool dead;
 	tf_dur since, moved;
 	struct tf_http_in in;
@@ -77,6 +81,10 @@ struct tf_server {
 	struct tf_waker *waker;
 	struct tf_conn *conns, *dead;
 	uint32_t conn_count;
+	struct tf_conn *waits_first, *waits_last;
+	struct tf_map peers;  /* connections by address */
+	tf_dur turned_told;   /* when those turned away were logged last */
+	uint64_t turned_away; /* since then */
 	uint64_t bodies;
 	tf_dur swept;
 	tf_dur accept_at; /* none is accepted before: the last time failed */
@@ -132,6 +140,23 @@ bool tf_conn_pending(const struct tf_conn *c);
 /* True when it is done; false when it goes on, or closed the connection. */
 bool tf_conn_shake_hands(struct tf_conn *c);
 bool tf_conn_certificate_good(struct tf_conn *c, struct tf_fault *f);
+/* Tells the server's owner whom the connection refuses because of its certificate. x, status: as in tf_refused. */
+void tf_conn_tell_refused(struct tf_conn *c, struct tf_exchange *x, int status, const char *why);
+
+/* Is the address one of the terminators'? */
+bool tf_conn_is_terminator(const struct tf_server *s, const char *host);
+
+/* room.c */
+/* Might one more be taken, another giving way? */
+bool tf_room_any(const struct tf_server *s);
+/* Only when tf_room_any. True: there is room now, where need be made by closing another. */
+bool tf_room_for(struct tf_server *s, const struct tf_peer *peer);
+/* Counts it among its peer's, when there is a bound; TF_NO_MEMORY. */
+enum tf_err tf_room_enter(struct tf_conn *c) TF_MUST_USE;
+void tf_room_leave(struct tf_conn *c);
+/* Its next request is being waited for, or read; it has come. */
+void tf_room_waits(struct tf_conn *c);
+void tf_room_waits_no_more(struct tf_conn *c);
 
 /* route.c: finds the route, fills params and query. Answers and returns false where there is none. */
 bool tf_route_find(struct tf_exchange *x);

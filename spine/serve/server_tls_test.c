@@ -1,6 +1,7 @@
 /* The server over TLS: the same answers, and the client's certificate looked at before each request. */
 #include "site_test.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,6 +14,29 @@ static char dir[64], certificate[96], key[96], ca[96], crl[96];
 static struct pki_pair root, own, partner;
 static struct tf_tls *tls;
 static struct site *site;
+
+/* Whom the connections refused, as the server told it. */
+static struct {
+	atomic_uint count;
+	int status;
+	bool known, asked; /* its certificate; it had a request */
+	char certificate[256], peer[48], why[256], path[64];
+} refusal;
+
+static void
+note_refusal(void *ctx, const struct tf_refused *r)
+{
+	assert_ptr_equal(ctx, &refusal);
+	refusal.status = r->status;
+	refusal.known = r->certificate != NULL;
+	refusal.asked = r->x != NULL;
+	snprintf(refusal.certificate, sizeof refusal.certificate, "%s", r->certificate ? r->certificate->subject : "");
+	snprintf(refusal.peer, sizeof refusal.peer, "%s", r->peer->host);
+	snprintf(refusal.why, sizeof refusal.why, "%s", r->why);
+	if (r->x)
+		snprintf(refusal.path, sizeof refusal.path, "%.*s", TF_FMT(tf_exchange_request(r->x)->path));
+	atomic_fetch_add(&refusal.count, 1);
+}
 
 static int
 make_pki(void **state)
@@ -53,7 +77,9 @@ setup(void **state)
 	struct tf_tls_options o = {
 		.certificate = certificate, .key = key, .clients = TF_TLS_CLIENTS_MUST, .client_ca = ca, .crl = crl};
 	OK(tf_tls_new(tf_os_real(), &o, &tls, NULL));
-	site = site_start((struct tf_server_options){.tls = tls, .head_timeout = TF_SEC / 2});
+	memset(&refusal, 0, sizeof refusal);
+	site = site_start((struct tf_server_options){
+		.tls = tls, .head_timeout = TF_SEC / 2, .refused = note_refusal, .refused_ctx = &refusal});
 	return 0;
 }
 
@@ -236,6 +262,30 @@ who_comes_without_or_in_the_clear_is_not_answered(void **state)
 }
 
 static void
+who_is_refused_in_the_handshake_is_told(void **state)
+{
+	(void)state;
+	X509 *revoked[] = {partner.x};
+	pki_write_crl(crl, &root, revoked, 1, DAY_S);
+	tf_server_reload(site->server);
+	site_logged(site, "tls.reloaded", 1);
+	struct secure s = secure_dial(&partner); /* TLS 1.3: the client learns of it at its first read */
+	assert_false(more(&s));
+	secure_close(&s);
+	site_logged(site, "tls.refused", 1);
+	assert_int_equal(atomic_load(&refusal.count), 1);
+	assert_int_equal(refusal.status, 0);
+	assert_false(refusal.asked);
+	assert_string_equal(refusal.peer, "127.0.0.1");
+	assert_non_null(strstr(refusal.why, "revoked"));
+	struct client d = site_dial(site); /* who breaks the handshake off was not refused */
+	client_say(&d, "GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+	client_ended(&d);
+	client_close(&d);
+	assert_int_equal(atomic_load(&refusal.count), 1);
+}
+
+static void
 a_silent_handshake_is_given_up(void **state)
 {
 	(void)state;
@@ -262,6 +312,11 @@ a_revoked_certificate_is_told_on_its_kept_connection(void **state)
 	assert_non_null(memmem(s.body.p, s.body.n, "revoked", 7));
 	assert_false(more(&s));
 	secure_close(&s);
+	assert_int_equal(atomic_load(&refusal.count), 1);
+	assert_int_equal(refusal.status, 401);
+	assert_string_equal(refusal.certificate, "CN=partner");
+	assert_string_equal(refusal.path, "/now");
+	assert_non_null(strstr(refusal.why, "revoked"));
 }
 
 static void
@@ -353,6 +408,7 @@ main(void)
 		TEST(pipelined_requests_are_all_answered),
 		TEST(bodies_go_both_ways),
 		TEST(who_comes_without_or_in_the_clear_is_not_answered),
+		TEST(who_is_refused_in_the_handshake_is_told),
 		TEST(a_silent_handshake_is_given_up),
 		TEST(a_revoked_certificate_is_told_on_its_kept_connection),
 		TEST(a_revoked_certificate_does_not_come_back),

@@ -38,11 +38,11 @@ insure_api_problem(struct tf_exchange *x, int status, const char *code, const ch
 }
 
 bool
-insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, const char *scope,
-		 struct tf_caller *out)
+insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, struct tf_caller *out)
 {
 	char date[TF_OPERATION_DATE_MAX];
-	if (tf_guard_admit(a->guard, x, scope, out) != TF_GUARD_IN)
+	struct tf_guard_need need = {op->scopes, op->roles, op->own_unless};
+	if (tf_guard_admit(a->guard, x, &need, out) != TF_GUARD_IN)
 		return false;
 	if (tf_operation_deprecation(op, date))
 		tf_reply_header(x, "Deprecation", tf_str(date));

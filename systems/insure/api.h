@@ -66,8 +66,8 @@ void insure_api_told(void *token, uint64_t offset);
 enum tf_err insure_api_before(void *ctx, struct tf_fault *f);
 void insure_api_synced(void *ctx);
 
-/* Who calls, and may they (guard.h)? False: it is answered, or waits. */
-bool insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op, const char *scope,
+/* Who calls, and may they, by what the contract asks for the operation (guard.h)? False: it is answered, or waits. */
+bool insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op,
 		      struct tf_caller *out);
 void insure_api_reply(struct tf_exchange *x, const struct tf_stored_reply *r);
 void insure_api_problem(struct tf_exchange *x, int status, const char *code, const char *text, const char *field);

@@ -29,7 +29,12 @@ find_operations(struct insure_api *a, struct tf_fault *f)
 		*rows[i].out = tf_contract_operation(a->contract, tf_str(rows[i].method), tf_str(rows[i].path));
 		if (!*rows[i].out)
 			return tf_fault(f, TF_INVALID, "the contract has no %s %s", rows[i].method, rows[i].path);
+		if (!(*rows[i].out)->scopes)
+			return tf_fault(f, TF_INVALID, "the contract leaves %s %s open to all: it names no scope",
+					rows[i].method, rows[i].path);
 	}
+	if (!a->get->own_unless)
+		return tf_fault(f, TF_INVALID, "the contract shows every partner each policy: no x-own-unless");
 	return TF_OK;
 }
 

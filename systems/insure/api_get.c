@@ -95,7 +95,7 @@ insure_api_get_policy(void *ctx, struct tf_exchange *x)
 	struct tf_str text = tf_exchange_query(x, "min_offset");
 	const struct tf_json *none;
 	uint64_t policy, min_offset = 0;
-	if (!insure_api_admit(a, x, a->get, "policy:read", &who) || !insure_api_keeps(a, x, a->get, &none))
+	if (!insure_api_admit(a, x, a->get, &who) || !insure_api_keeps(a, x, a->get, &none))
 		return;
 	if (text.p && (!tf_str_u64(text, &min_offset) || min_offset >= tf_log_end(a->store->log, 0))) {
 		insure_api_problem(x, 400, "INVALID", "min_offset is no offset that was given out", "min_offset");
@@ -105,6 +105,8 @@ insure_api_get_policy(void *ctx, struct tf_exchange *x)
 		unknown(x);
 		return;
 	}
+	if (who.own_only && !insure_sold_by(&a->store->state, policy, insure_partner(who.partner)))
+		policy = UINT64_MAX; /* as one that was never sold, also in what it waits for */
 	uint64_t want = wanted_offset(a, policy, text.p ? min_offset + 1 : 0);
 	if (want <= tf_log_synced(a->store->log, 0)) {
 		reply_policy(a, x, policy);

@@ -1,8 +1,6 @@
 /* Requests that change something: key, body, decision; answered after the group commit, from the decision's record. */
 #include <inttypes.h>
 #include <stdio.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include "api.h"
 #include "base/mem.h"
@@ -225,13 +223,12 @@ begin(struct insure_api *a, struct tf_exchange *x, const struct tf_operation *op
       struct insure_command *c, const struct tf_json **body)
 {
 	struct tf_str key;
-	if (!insure_api_admit(a, x, op, "policy:buy", who) || !take_key(x, &key) || !is_json(x) ||
-	    !insure_api_keeps(a, x, op, body))
+	if (!insure_api_admit(a, x, op, who) || !take_key(x, &key) || !is_json(x) || !insure_api_keeps(a, x, op, body))
 		return false;
 	c->keyed = c->traced = true;
 	c->trace = *tf_exchange_trace(x);
 	c->name = (struct tf_idem_name){who->partner, TF_STR("POST"), op->path, key};
-	c->purchase.partner = XXH3_64bits(who->partner.p, who->partner.n);
+	c->purchase.partner = insure_partner(who->partner);
 	/* The path's parameters belong to the request as its body does. */
 	tf_decision_hash(tf_exchange_request(x)->path, tf_exchange_body(x), c->hash);
 	return ask(a, x, c);

@@ -11,7 +11,7 @@ static const struct tf_param params[] = {
 	TF_GUARD_PARAMS,
 	{"partner-keys", TF_PARAM_INT, false, "N", "8388608", 1, 1000000000, "unexpired keys of a partner; then 429"},
 	{"keep-keys", TF_PARAM_DURATION, false, "TIME", "1d", 60 * TF_SEC, 30 * TF_DAY, "a key is remembered at least"},
-	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time; others wait"},
+	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time"},
 	{"contract", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "openapi.yaml in place of the built-in one"},
 	TF_LISTEN_OTLP_PARAMS,
 	{"quiet", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "no log line for each request"},
@@ -47,6 +47,7 @@ listen_and_run(struct insure_api *a, const struct tf_args *args, struct tf_fault
 		.metrics = insure_api_metrics,
 	};
 	enum tf_err e = tf_listen_options(a->os, args, host, &o, &tls, f);
+	tf_guard_watch(a->guard, &o);
 	if (!e)
 		e = tf_server_new(a->os, &o, &a->server, f);
 	if (!e)
@@ -69,7 +70,7 @@ serve(struct insure_api *a, const struct tf_args *args, struct tf_fault *f)
 	o.keys.partner_keys = (uint64_t)tf_args_int(args, "partner-keys");
 	o.keys.retention = tf_args_int(args, "keep-keys");
 	a->contract_path = tf_args_cstr(args, "contract");
-	TF_TRY(tf_guard_new(a->os, args, a->watch, &a->guard, f));
+	TF_TRY(tf_guard_new(a->os, args, NULL, a->watch, &a->guard, f));
 	TF_TRY(insure_store_open(a->os, tf_args_cstr(args, "data"), &o, &a->store, f));
 	TF_TRY(insure_api_init(a, f));
 	return listen_and_run(a, args, f);

@@ -10,6 +10,7 @@ static const struct tf_param params[] = {
 	INSURE_PARAM_DATA,
 	{"policies", TF_PARAM_INT, false, "N", "1000", 1, INSURE_POLICIES_MAX, "to add"},
 	{"seed", TF_PARAM_INT, false, "N", "1", 0, INT32_MAX, "the same seed sells the same"},
+	{"partner", TF_PARAM_TEXT, false, "NAME", NULL, 0, 0, "who sold all of it; without: made-up ones"},
 	INSURE_PARAM_JSON,
 	{0},
 };
@@ -54,7 +55,7 @@ make_up(uint64_t *x, int32_t today, char name[static 32], char phone[static 20],
 }
 
 static enum tf_err
-sell(struct insure_store *s, int64_t count, uint64_t seed, struct tf_fault *f)
+sell(struct insure_store *s, int64_t count, uint64_t seed, struct tf_str partner, struct tf_fault *f)
 {
 	int32_t today = insure_today(s);
 	for (int64_t i = 0; i < count; i++) {
@@ -62,6 +63,8 @@ sell(struct insure_store *s, int64_t count, uint64_t seed, struct tf_fault *f)
 		uint64_t offset;
 		struct insure_command c = {.type = INSURE_DO_PURCHASE};
 		make_up(&seed, today, name, phone, &c.purchase);
+		if (partner.n)
+			c.purchase.partner = insure_partner(partner);
 		TF_TRY(insure_store_submit(s, &c, NULL, &offset, f));
 		if (i % COMMIT_EVERY == COMMIT_EVERY - 1)
 			TF_TRY(insure_store_commit(s, f));
@@ -84,7 +87,8 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	tf_dur begun = tf_os_ticks(cli->os);
 	enum tf_err e = insure_store_open(cli->os, tf_args_cstr(&a, "data"), &o, &s, &f);
 	if (!e)
-		e = sell(s, tf_args_int(&a, "policies"), (uint64_t)tf_args_int(&a, "seed"), &f);
+		e = sell(s, tf_args_int(&a, "policies"), (uint64_t)tf_args_int(&a, "seed"), tf_args_text(&a, "partner"),
+			 &f);
 	uint64_t count = s ? tf_pages_count(s->state.pages) : 0, bytes = s ? tf_log_bytes(s->log, 0) : 0;
 	insure_store_close(&s);
 	if (e)

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #define PAISE INT64_C(100)
 
@@ -210,14 +212,27 @@ insure_decide_purchase(const struct insure_state *s, const struct insure_purchas
 	return INSURE_ACCEPTED;
 }
 
+uint64_t
+insure_partner(struct tf_str name)
+{
+	return XXH3_64bits(name.p ? name.p : "", name.n);
+}
+
+bool
+insure_sold_by(const struct insure_state *s, uint64_t policy, uint64_t partner)
+{
+	if (policy >= tf_pages_count(s->pages))
+		return false;
+	const struct insure_policy *p = tf_pages_at(s->pages, policy);
+	return p->partner == partner;
+}
+
 enum insure_reject
 insure_decide_cancel(const struct insure_state *s, const struct insure_cancel *c, tf_time now, struct insure_event *out)
 {
-	if (c->policy >= tf_pages_count(s->pages))
+	if (!insure_sold_by(s, c->policy, c->partner))
 		return INSURE_POLICY_UNKNOWN;
 	const struct insure_policy *p = tf_pages_at(s->pages, c->policy);
-	if (p->partner != c->partner)
-		return INSURE_POLICY_UNKNOWN; /* to this partner: there is none of its own with that number */
 	if (c->date < tf_zone_date(s->zone, now))
 		return INSURE_CANCEL_IN_THE_PAST;
 	if (p->cancelled)

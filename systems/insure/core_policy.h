@@ -99,6 +99,11 @@ bool insure_premium(enum insure_product product, int age, int64_t sum_insured, i
 int insure_age(int32_t birth, int32_t on);
 enum insure_status insure_status(const struct insure_policy *p, int32_t today);
 
+/* What a partner's name is in a slot: XXH3-64 of it. */
+uint64_t insure_partner(struct tf_str name);
+/* Is there such a policy, for this partner? To another's number the answer is as to one that was never given out. */
+bool insure_sold_by(const struct insure_state *s, uint64_t policy, uint64_t partner);
+
 /* Names. */
 const char *insure_product_code(unsigned product);
 const char *insure_status_name(enum insure_status s);

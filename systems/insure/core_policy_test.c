@@ -198,6 +198,10 @@ a_policy_is_cancelled_once_and_not_backwards(void **unused)
 	k.date = date("2046-12-01");
 	assert_int_equal(insure_decide_cancel(&state, &k, now, &e), INSURE_NOT_IN_FORCE);
 	k.date = date("2027-01-01");
+	assert_true(insure_sold_by(&state, e.policy, c.partner));
+	assert_false(insure_sold_by(&state, e.policy, c.partner + 1));
+	assert_false(insure_sold_by(&state, e.policy + 1, c.partner));
+	assert_false(insure_sold_by(&state, UINT64_MAX, c.partner));
 	k.partner = c.partner + 1; /* not who sold it */
 	assert_int_equal(insure_decide_cancel(&state, &k, now, &e), INSURE_POLICY_UNKNOWN);
 	k.partner = c.partner;

@@ -100,7 +100,7 @@ apply(void *state, const struct tf_flow_event *event, struct tf_fault *f)
 	struct tf_decision d;
 	TF_TRY(tf_decision_get(event->bytes, &d, f));
 	TF_TRY(insure_state_replay(&s->state, event->type, &d, event->offset, f));
-	return tf_idem_apply(s->keys, event->offset, event->time, &d, f);
+	return tf_idem_apply(s->keys, event->offset, &d, f);
 }
 
 static enum tf_err
@@ -224,7 +224,7 @@ insure_store_submit(struct insure_store *s, struct insure_command *c, void *toke
 {
 	c->reject = INSURE_ACCEPTED;
 	if (c->keyed) /* whose key it is is who asks */
-		c->purchase.partner = c->cancel.partner = XXH3_64bits(c->name.partner.p, c->name.partner.n);
+		c->purchase.partner = c->cancel.partner = insure_partner(c->name.partner);
 	return tf_flow_submit(s->flow, c, token, out_offset, f);
 }
 

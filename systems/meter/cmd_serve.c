@@ -18,7 +18,7 @@ static const struct tf_param params[] = {
 	{"rerequest-every", TF_PARAM_INT, false, "SECONDS", "21600", 0, 31536000, "0: only when asked to"},
 	{"rerequest-days", TF_PARAM_INT, false, "N", "40", 1, 36500, "how far back gaps are asked for"},
 	{"publish-every", TF_PARAM_INT, false, "MS", "1000", 1, 3600000, "until what was taken can be read"},
-	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time; others wait"},
+	{"connections", TF_PARAM_INT, false, "N", "1024", 1, 100000, "open at a time"},
 	{"body-bytes", TF_PARAM_SIZE, false, "BYTES", "16MiB", 1, 1 << 30, "of one body; past it 413"},
 	{"bodies-bytes", TF_PARAM_SIZE, false, "BYTES", "128MiB", 1, (int64_t)1 << 40, "of all received; past it 429"},
 	{"queue-bytes", TF_PARAM_SIZE, false, "BYTES", "64MiB", 1, (int64_t)1 << 40, "not published yet; past it 429"},

@@ -10,7 +10,7 @@ fi
 work=$(mktemp -d)
 pid=""
 trap '[ -z "$pid" ] || kill -9 $pid 2>/dev/null; rm -rf "$work"' EXIT
-"$program" simulate --data "$work/data" --policies 1000 >/dev/null
+"$program" simulate --data "$work/data" --policies 1000 --partner exchange >/dev/null
 "$program" serve --data "$work/data" --listen 127.0.0.1:0 --insecure-partner-header --rate 0 2>"$work/log" &
 pid=$!
 for _ in $(seq 200); do

@@ -20,9 +20,10 @@ id() { "$bin/tenfold-identity" "$@"; }
 # An issuer, two partners with certificates of their own, and one whose token may only read.
 audience=https://insurer.example
 id init --dir id --profile staging --audience $audience >/dev/null 2>&1 || { echo "not ok - an issuer"; exit 1; }
-for name in alpha beta gamma; do id cert issue --dir id --name $name >/dev/null; done
+for name in alpha beta gamma delta insurer; do id cert issue --dir id --name $name >/dev/null; done
 id client add --dir id --id alpha --partner P-ALPHA --scope policy:read --scope policy:buy --cert id/certs/alpha.pem >/dev/null
 id client add --dir id --id beta --partner P-BETA --scope policy:read --cert id/certs/beta.pem >/dev/null
+id client add --dir id --id insurer --partner P-INSURER --scope policy:read --scope policy:buy --role insurer --cert id/certs/insurer.pem >/dev/null
 id client add --dir id --id gamma --partner P-GAMMA --scope policy:read --cert id/certs/gamma.pem >/dev/null
 "$bin/tenfold-identity" serve --dir id --listen 127.0.0.1:0 2>id.log &
 jobs+=($!)
@@ -43,7 +44,7 @@ token() { # NAME: a token into $token
 cp id/certs/server.pem server.pem
 cp id/certs/server.key server.key
 cp id/crl.pem crl.pem
-"$bin/tenfold-insure" simulate --data data --policies 100 >/dev/null
+"$bin/tenfold-insure" simulate --data data --policies 100 --partner P-ALPHA >/dev/null
 start() { # OPTIONS...
 	"$bin/tenfold-insure" serve --data data --listen 127.0.0.1:0 --tls-cert server.pem --tls-key server.key --client-ca id/ca.pem --crl crl.pem \
 		--issuer "$issuer" --audience $audience --jwks "$at/jwks" --issuer-ca id/ca.pem --audit audit "$@" 2>insure.log &
@@ -73,6 +74,25 @@ promise "it buys: 201" is 201
 cp out first
 buy alpha "$alpha" order-1
 promise "again: the same bytes" cmp -s first out
+own=$(jq -r .number first)
+see() { with "$1" -H "Authorization: Bearer $2" "$api/policies/$3"; cp out "seen.$1"; cut -d: -f1 head | sort >"head.$1"; }
+alike() { cmp <(jq 'del(.correlation_id)' "$1") <(jq 'del(.correlation_id)' "$2"); }
+see alpha "$alpha" "$own"
+promise "it sees what it sold: 200" is 200
+token insurer
+insurer=$token
+see beta "$beta" "$own"
+promise "to another partner there is no such policy: 404" is 404 POLICY_UNKNOWN
+cp seen.beta another
+cp head.beta another.head
+see beta "$beta" P000000999916
+promise "just as for a number that was never given out" eval 'is 404 POLICY_UNKNOWN && alike another seen.beta && cmp another.head head.beta'
+with beta -H "Authorization: Bearer $beta" -H 'If-None-Match: *' "$api/policies/$own"
+promise "whatever it says it knows" is 404 POLICY_UNKNOWN
+see insurer "$insurer" "$own"
+promise "with the role insurer it is seen: 200" is 200
+with insurer -H "Authorization: Bearer $insurer" -H 'Content-Type: application/json' -H 'Idempotency-Key: end' --data '{"date":"'"$(TZ=Asia/Kolkata date -d '+9 days' +%F)"'"}' "$api/policies/$own/cancellation"
+promise "and not cancelled: 404" is 404 POLICY_UNKNOWN
 buy beta "$beta" order-1
 promise "a token that may only read: 403" is 403 insufficient_scope
 promise "and is told what it lacks" grep -qi '^www-authenticate: Bearer .*insufficient_scope.*policy:buy' head
@@ -141,7 +161,21 @@ serial() { openssl x509 -noout -serial; }
 promise "the new certificate is shown" same "$(openssl s_client -connect "$(cut -d/ -f3 <<<"$api")" -cert id/certs/alpha.pem -key id/certs/alpha.key </dev/null 2>/dev/null | serial)" \
 	"$(serial <id/certs/localhost3.pem)"
 
-# Revoked: on a new connection, and on a resumed session.
+# Revoked: on a connection that is kept, on a new one, and on a resumed session.
+mkfifo say
+openssl s_client -quiet -connect "$(cut -d/ -f3 <<<"$api")" -cert id/certs/delta.pem -key id/certs/delta.key <say >kept 2>/dev/null &
+jobs+=($!)
+exec 7>say
+ask() { printf 'GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n' >&7; }
+ask
+await kept '200 OK'
+id cert revoke --dir id --name delta >/dev/null
+cp id/crl.pem crl.pem
+kill -HUP $insure
+await insure.log tls.reloaded 4
+ask
+promise "a certificate revoked while its connection is kept: 401" await kept 'HTTP/1.1 401 '
+exec 7>&-
 hello() { # NAME FILE OPTION: a request over openssl's client, whose session is kept in or taken from FILE
 	{ printf 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'; nap 1; } |
 		openssl s_client -quiet -connect "$(cut -d/ -f3 <<<"$api")" -cert "id/certs/$1.pem" -key "id/certs/$1.key" "$3" "$2" 2>/dev/null
@@ -156,7 +190,7 @@ promise "it is resumed" grep -q '200 OK' <(hello beta session.tls1_3 -sess_in)
 id cert revoke --dir id --name beta >/dev/null
 cp id/crl.pem crl.pem
 kill -HUP $insure
-await insure.log tls.reloaded 4
+await insure.log tls.reloaded 5
 promise "a resumed session of a revoked certificate: refused" same "$(hello beta session.tls1_3 -sess_in)" ""
 get beta "$beta"
 promise "and a new one" same "$status" 000
@@ -178,7 +212,10 @@ promise "the audit log is unaltered" "$bin/tenfold-audit" verify --data audit
 promise "it knows who bought" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.what == "decided" and .entry.key == "order-2").entry.partner')" = P-ALPHA
 promise "each decision once" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.what == "decided").entry.key' | sort | uniq -c | awk '{ print $1 $2 }' | paste -sd ' ')" = "1many 1order-1 1order-2"
 promise "and who was refused, with whose certificate" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.what == "refused" and .entry.status == 401).entry.certificate' | sort -u | wc -l)" -ge 2
-"$bin/tenfold-audit" show --data audit | jq -c 'select(.entry.path | test("/x[0-9]+$")).entry' >flood
+delta=$(openssl x509 -in id/certs/delta.pem -outform DER | sha256sum | cut -c1-64)
+promise "and whom its connection refused" test "$("$bin/tenfold-audit" show --data audit | jq -r --arg c "$delta" 'select(.entry.certificate == $c).entry | [.what, .status, .path] | @csv')" = '"refused",401,"/healthz"'
+promise "and who came no further than the handshake" test "$("$bin/tenfold-audit" show --data audit | jq -c 'select(.entry.status == 0 and (.entry.why | test("revoked"))).entry' | wc -l)" -ge 2
+"$bin/tenfold-audit" show --data audit | jq -c 'select(.entry.path // "" | test("/x[0-9]+$")).entry' >flood
 promise "of many refusals not all are kept" test "$(wc -l <flood)" -ge 50 -a "$(wc -l <flood)" -lt 390
 promise "and the next says how many were not" test "$("$bin/tenfold-audit" show --data audit | jq -s 'map(.entry.unrecorded_before // 0) | add')" -ge 10
 head=$("$bin/tenfold-audit" head --data audit)

@@ -224,6 +224,10 @@ story_reads() {
 	look "$number"
 	promise "a look-up shows status and initials, no name" eval 'is 200 && [ "$(jq -r "[.status, .holder_initials] | join(\" \")" "$work/out")" = "active AR" ] && ! grep -q Asha "$work/out"'
 	etag=$(header ETag)
+	ask "$api/policies/$number" -H 'X-Partner: other'
+	promise "another partner's policy is none: 404" is 404 POLICY_UNKNOWN
+	ask "$api/policies/$number?min_offset=$offset" -H 'X-Partner: other'
+	promise "also with min_offset" is 404 POLICY_UNKNOWN
 	look "$number" -H "If-None-Match: \"x\", $etag"
 	promise "304 for what is known" eval 'is 304 && [ ! -s "$work/out" ]'
 	look "$number?min_offset=$offset"
@@ -324,7 +328,7 @@ story_sync() {
 # An operator's own contract: an answer that would break it is not given, and nothing is decided for it.
 story_contract() {
 	sed 's/^        premium:/        premium_:/; s/sum_insured, premium, currency/sum_insured, premium_, currency/' systems/insure/openapi.yaml >"$work/other.yaml"
-	"$program" simulate --data "$work/contract" --policies 3 >/dev/null 2>&1
+	"$program" simulate --data "$work/contract" --policies 3 --partner exchange >/dev/null 2>&1
 	serve contract --contract "$work/other.yaml"
 	look P000000000001
 	promise "an answer that breaks the contract: 500" is 500
