@@ -98,15 +98,17 @@ keys_at(struct tf_oauth *o, tf_dur ticks)
 	return keys;
 }
 
-/* Will a fetch tell more? Makes it due then: at once, or when the gap is over. Keys that were fetched after the request
- * had come tell all there is; where that time is not known, those of this gap do. */
+/* Is there more to be told than looked_at did (NULL: there were none)? By keys that came while those were looked at, or
+ * by a fetch, which it makes due: at once, or when the gap is over. Keys whose fetch began after the request had come
+ * tell all there is; where that time is not known, those of this gap do. */
 static bool
-worth_waiting(struct tf_oauth *o, const struct tf_oauth_ask *ask)
+worth_waiting(struct tf_oauth *o, const struct tf_oauth_ask *ask, const struct tf_jwks *looked_at)
 {
 	pthread_mutex_lock(&o->lock);
+	bool newer = looked_at && o->keys != looked_at;
 	bool old = ask->since ? o->fetch_at < ask->since : ask->ticks - o->fetch_at >= o->o.fetch_gap;
-	bool open = o->fetching || o->wanted || old || !o->tried;
-	if (open && !o->fetching && !o->wanted) {
+	bool open = newer || o->fetching || o->wanted || old || !o->tried;
+	if (open && !newer && !o->fetching && !o->wanted) {
 		o->wanted = true;
 		pthread_cond_broadcast(&o->moved);
 	}
@@ -146,14 +148,15 @@ by_keys(struct check *c, struct tf_str token, const uint8_t *digest, struct oaut
 {
 	struct tf_jwks *keys = keys_at(c->o, c->ask->ticks);
 	if (!keys) {
-		worth_waiting(c->o, c->ask);
+		worth_waiting(c->o, c->ask, NULL);
 		return busy(c, "the issuer's keys are not there yet");
 	}
 	enum tf_err e = verify(c, token, digest, keys, out);
+	bool wait = e == TF_NOT_FOUND && worth_waiting(c->o, c->ask, keys);
 	tf_jwks_free(&keys);
 	if (!e)
 		remember(c->o, *out);
-	else if (e == TF_NOT_FOUND && worth_waiting(c->o, c->ask))
+	else if (wait)
 		return busy(c, "the issuer's keys are being fetched");
 	else if (e == TF_NO_MEMORY)
 		return refuse(c, 503, "unavailable", e);
