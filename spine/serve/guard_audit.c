@@ -75,8 +75,9 @@ guard_record_refusal(struct tf_guard *g, const struct tf_peer *peer, struct tf_e
 	struct tf_allowance allowance;
 	if (!g->audit)
 		return;
-	if (tf_limits_take(&g->refusals, tf_str(who->certificate), tf_os_ticks(g->os), &allowance, &f) ||
-	    !allowance.allowed) {
+	/* Who shakes hands has proved nothing yet: certificates that cost nothing to make have one bucket together. */
+	struct tf_str of = tf_str(status ? who->certificate : "");
+	if (tf_limits_take(&g->refusals, of, tf_os_ticks(g->os), &allowance, &f) || !allowance.allowed) {
 		g->unrecorded++;
 		return;
 	}

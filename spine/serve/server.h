@@ -44,7 +44,7 @@ struct tf_route {
 /* A caller that the connection itself turned away because of its certificate: no handler saw it. */
 struct tf_refused {
 	const struct tf_peer *peer;
-	const struct tf_certificate *certificate; /* NULL: not known; a handshake may end before it is */
+	const struct tf_certificate *certificate; /* NULL: none. In a handshake only shown: its key was not proved */
 	struct tf_exchange *x;                    /* whose request it is; NULL: in a handshake, nothing is answered */
 	int status;                               /* of the answer; 0 without one */
 	const char *why;

@@ -94,7 +94,7 @@ void tf_tls_shutdown(struct tf_tls_conn *c);
 /* RFC 9440's header field: ":base64 of the DER:". subject, serial, not_after and hash are read; the chain is the
  * terminator's to check. TF_INVALID otherwise. */
 enum tf_err tf_tls_certificate_read(struct tf_str header, struct tf_certificate *out, struct tf_fault *f) TF_MUST_USE;
-/* NULL: the client sent none. */
+/* NULL: the client sent none. After a handshake that was refused: the one that was shown, by whoever had it. */
 const struct tf_certificate *tf_tls_certificate(const struct tf_tls_conn *c);
 /* Before each request: TF_DENIED when the certificate has expired, or is not good in the present generation. */
 enum tf_err tf_tls_recheck(struct tf_tls_conn *c, struct tf_fault *f) TF_MUST_USE;

@@ -70,6 +70,16 @@ verify(struct tf_tls *t, X509_STORE_CTX *sc, struct tls_known *out)
 	return X509_V_OK;
 }
 
+/* What was shown, for the record: OpenSSL forgets it. Nobody has proved yet to have its key. */
+static void
+keep_refused(X509_STORE_CTX *sc)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(sc, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tf_tls_conn *c = ssl ? SSL_get_app_data(ssl) : NULL;
+	if (c)
+		tls_client_set(c, tls_client_new(X509_STORE_CTX_get0_cert(sc), NULL));
+}
+
 /* OpenSSL's own sc has the files of when the connection began: a handshake that is held open over a reload would be
  * checked by a list that is gone, and its leaf remembered as good by the one that is there. */
 int
@@ -77,6 +87,8 @@ tls_verify_cb(X509_STORE_CTX *sc, void *tls)
 {
 	int error = tls_verify(tls, X509_STORE_CTX_get0_cert(sc), X509_STORE_CTX_get0_untrusted(sc), NULL);
 	X509_STORE_CTX_set_error(sc, error);
+	if (error != X509_V_OK)
+		keep_refused(sc);
 	return error == X509_V_OK;
 }
 
