@@ -216,7 +216,7 @@ delta=$(openssl x509 -in id/certs/delta.pem -outform DER | sha256sum | cut -c1-6
 promise "and whom its connection refused" test "$("$bin/tenfold-audit" show --data audit | jq -r --arg c "$delta" 'select(.entry.certificate == $c).entry | [.what, .status, .path] | @csv')" = '"refused",401,"/healthz"'
 promise "and who came no further than the handshake" test "$("$bin/tenfold-audit" show --data audit | jq -c 'select(.entry.status == 0 and (.entry.why | test("revoked"))).entry' | wc -l)" -ge 2
 beta=$(openssl x509 -in id/certs/beta.pem -outform DER | sha256sum | cut -c1-64)
-promise "with what was shown there" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.status == 0).entry.certificate' | sort -u)" = "$beta"
+promise "with what was shown there" test "$("$bin/tenfold-audit" show --data audit | jq -r 'select(.entry.status == 0).entry.certificate' | grep -cx "$beta")" -ge 2
 "$bin/tenfold-audit" show --data audit | jq -c 'select(.entry.path // "" | test("/x[0-9]+$")).entry' >flood
 promise "of many refusals not all are kept" test "$(wc -l <flood)" -ge 50 -a "$(wc -l <flood)" -lt 390
 promise "and the next says how many were not" test "$("$bin/tenfold-audit" show --data audit | jq -s 'map(.entry.unrecorded_before // 0) | add')" -ge 10
