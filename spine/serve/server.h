@@ -46,6 +46,7 @@ struct tf_server_options {
 	uint16_t port; /* 0: any free one */
 	/* 0 in a limit means the default behind it. */
 	uint32_t connections_max; /* 1024; one more waits in the listener's backlog */
+	uint32_t streams_max;     /* 4096 of HTTP/2, all connections together; one more is refused, to be tried again */
 	uint64_t bodies_max;      /* 256 MiB: bytes of bodies being read or worked on; past it 429 */
 	uint32_t workers;         /* 2 */
 	uint32_t queue_max;       /* 64: exchanges waiting for a worker; past it 503 */
