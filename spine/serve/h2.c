@@ -171,14 +171,12 @@ set_up(struct tf_h2 *h2, nghttp2_session_callbacks *cb, nghttp2_option *option)
 		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, TF_H2_STREAMS},
 		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, TF_H2_STREAM_WINDOW},
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, TF_HTTP_HEAD_BYTES},
-		{NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
 	};
 	nghttp2_mem mem = {NULL, mem_malloc, mem_free, mem_calloc, mem_realloc};
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
 	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(cb, on_invalid_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_sent);
 	tf_h2_stream_callbacks(cb);
-	nghttp2_option_set_no_closed_streams(option, 1);
 	nghttp2_option_set_max_outbound_ack(option, TF_H2_ACKS);
 	return nghttp2_session_server_new3(&h2->session, cb, h2, option, &mem) == 0 &&
 	       nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof *settings) ==
