@@ -155,9 +155,10 @@ static int
 on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
 	struct tf_h2 *h2 = ctx;
-	(void)session;
 	if (frame->hd.type == NGHTTP2_RST_STREAM && clients_fault(frame->rst_stream.error_code))
 		(void)broken_stream(h2);
+	if (frame->hd.type == NGHTTP2_GOAWAY && h2->drain_since && !h2->goaway) /* behind it: a PING goes first */
+		h2->failed |= nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, NULL) != 0;
 	bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
 	if (carries && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
 		tf_h2_answered(h2, frame->hd.stream_id);
@@ -310,8 +311,7 @@ tf_h2_drain(struct tf_conn *c)
 {
 	struct tf_h2 *h2 = c->h2;
 	h2->drain_since = ticks(h2);
-	h2->failed |= nghttp2_submit_shutdown_notice(h2->session) ||
-		      nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
+	h2->failed |= nghttp2_submit_shutdown_notice(h2->session) != 0;
 	tf_h2_due(c);
 }
 

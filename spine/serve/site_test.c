@@ -230,6 +230,9 @@ after(void *ctx)
 		seen += lying(s->watched[i]);
 	if (s->watched_count && seen > s->committed)
 		s->early++;
+	char byte;
+	if (s->sealed && s->handled > s->committed && recv(s->sealed, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
+		s->early++;
 	s->committed = s->handled;
 	memcpy(let, s->held, n * sizeof *let);
 	memmove(s->held, s->held + n, (s->held_count - n) * sizeof *let);

@@ -50,6 +50,7 @@ struct site {
 	unsigned letting; /* what `after` is to answer */
 	int watched[SITE_WATCHED];
 	unsigned watched_count;
+	int sealed; /* 0: none; a watched client's whose answers cannot be read: nothing may lie before it */
 };
 
 /* Runs a server with these limits and the routes above. */
