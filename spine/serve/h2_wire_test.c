@@ -1,7 +1,58 @@
 /* Frames of HTTP/2, said and heard; see h2_wire_test.h. */
 #include "h2_wire_test.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+struct wire_pki wire_pki;
+
+int
+wire_pki_make(void **state)
+{
+	struct wire_pki *p = &wire_pki;
+	(void)state;
+	snprintf(p->dir, sizeof p->dir, "/tmp/server-h2-XXXXXX");
+	assert_non_null(mkdtemp(p->dir));
+	snprintf(p->certificate, sizeof p->certificate, "%.60s/server.pem", p->dir);
+	snprintf(p->key, sizeof p->key, "%.60s/server.key", p->dir);
+	snprintf(p->ca, sizeof p->ca, "%.60s/ca.pem", p->dir);
+	snprintf(p->crl, sizeof p->crl, "%.60s/ca.crl", p->dir);
+	p->root = pki_make("root", PKI_CA, NULL, -WIRE_DAY, WIRE_DAY);
+	p->own = pki_make("server", PKI_SERVER, &p->root, -WIRE_DAY, WIRE_DAY);
+	p->partner = pki_make("partner", PKI_CLIENT, &p->root, -WIRE_DAY, WIRE_DAY);
+	pki_write(p->certificate, &p->own.x, 1, NULL);
+	pki_write(p->key, NULL, 0, p->own.key);
+	pki_write(p->ca, &p->root.x, 1, NULL);
+	return 0;
+}
+
+int
+wire_pki_drop(void **state)
+{
+	(void)state;
+	char command[128];
+	pki_free(&wire_pki.root);
+	pki_free(&wire_pki.own);
+	pki_free(&wire_pki.partner);
+	snprintf(command, sizeof command, "rm -r '%s'", wire_pki.dir);
+	return system(command);
+}
+
+struct tf_tls *
+wire_tls(void)
+{
+	struct tf_tls *tls;
+	struct tf_tls_options o = {.certificate = wire_pki.certificate,
+				   .key = wire_pki.key,
+				   .clients = TF_TLS_CLIENTS_MUST,
+				   .client_ca = wire_pki.ca,
+				   .crl = wire_pki.crl,
+				   .http2 = true};
+	pki_write_crl(wire_pki.crl, &wire_pki.root, NULL, 0, WIRE_DAY);
+	OK(tf_tls_new(tf_os_real(), &o, &tls, NULL));
+	return tls;
+}
 
 struct wire_stream *
 wire_stream(struct wire *w, uint32_t id)
@@ -33,11 +84,12 @@ wire_send(struct wire *w)
 }
 
 struct wire *
-wire_dial(struct site *s, const char *ca, const struct pki_pair *with, const char *alpn)
+wire_dial(struct site *s, const struct pki_pair *with, const char *alpn)
 {
 	struct wire *w = tf_calloc(1, sizeof *w);
 	unsigned char offer[32];
 	assert_non_null(w);
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes as it likes */
 	w->goaway = -1;
 	for (size_t i = 0; i < WIRE_STREAMS; i++)
 		w->streams[i].reset = -1;
@@ -47,7 +99,7 @@ wire_dial(struct site *s, const char *ca, const struct pki_pair *with, const cha
 		assert_int_equal(SSL_CTX_use_certificate(w->ctx, with->x), 1);
 		assert_int_equal(SSL_CTX_use_PrivateKey(w->ctx, with->key), 1);
 	}
-	SSL_CTX_load_verify_locations(w->ctx, ca, NULL);
+	SSL_CTX_load_verify_locations(w->ctx, wire_pki.ca, NULL);
 	SSL_CTX_set_verify(w->ctx, SSL_VERIFY_PEER, NULL);
 	offer[0] = (unsigned char)strlen(alpn);
 	memcpy(offer + 1, alpn, offer[0]);

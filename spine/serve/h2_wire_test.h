@@ -7,6 +7,17 @@
 #include "site_test.h"
 
 #define WIRE_STREAMS 2048
+#define WIRE_DAY     86400L /* seconds */
+
+/* Files and pairs for a server and a partner of its CA. */
+extern struct wire_pki {
+	char dir[64], certificate[96], key[96], ca[96], crl[96];
+	struct pki_pair root, own, partner;
+} wire_pki;
+int wire_pki_make(void **state);
+int wire_pki_drop(void **state);
+/* Wants a certificate, offers HTTP/2; nothing is revoked. */
+struct tf_tls *wire_tls(void);
 
 struct wire_stream {
 	int status; /* of the last head; 0: none came */
@@ -34,7 +45,7 @@ struct wire {
 };
 
 /* Offers alpn ("h2", "http/1.1"); with may be NULL. Preface and SETTINGS are said. */
-struct wire *wire_dial(struct site *s, const char *ca, const struct pki_pair *with, const char *alpn);
+struct wire *wire_dial(struct site *s, const struct pki_pair *with, const char *alpn);
 void wire_close(struct wire **w);
 /* Gathers a frame; wire_send sends what was gathered. */
 void wire_frame(struct wire *w, uint8_t type, uint8_t flags, uint32_t id, const void *p, size_t n);

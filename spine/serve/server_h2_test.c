@@ -1,63 +1,18 @@
 /* The server over HTTP/2: the same routes, answers and refusals, many at a time on one connection. Bounds and time are
  * server_h2_bounds_test.c's. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "h2_wire_test.h"
 
-#define DAY_S 86400L
-
-static char dir[64], certificate[96], key[96], ca[96], crl[96];
-static struct pki_pair root, own, partner;
 static struct tf_tls *tls;
 static struct site *site;
 static struct wire *w;
 
 static int
-make_pki(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof dir, "/tmp/server-h2-XXXXXX");
-	assert_non_null(mkdtemp(dir));
-	snprintf(certificate, sizeof certificate, "%s/server.pem", dir);
-	snprintf(key, sizeof key, "%s/server.key", dir);
-	snprintf(ca, sizeof ca, "%s/ca.pem", dir);
-	snprintf(crl, sizeof crl, "%s/ca.crl", dir);
-	root = pki_make("root", PKI_CA, NULL, -DAY_S, DAY_S);
-	own = pki_make("server", PKI_SERVER, &root, -DAY_S, DAY_S);
-	partner = pki_make("partner", PKI_CLIENT, &root, -DAY_S, DAY_S);
-	pki_write(certificate, &own.x, 1, NULL);
-	pki_write(key, NULL, 0, own.key);
-	pki_write(ca, &root.x, 1, NULL);
-	return 0;
-}
-
-static int
-drop_pki(void **state)
-{
-	(void)state;
-	char command[128];
-	pki_free(&root);
-	pki_free(&own);
-	pki_free(&partner);
-	snprintf(command, sizeof command, "rm -r '%s'", dir);
-	return system(command);
-}
-
-static int
 setup(void **state)
 {
 	(void)state;
-	pki_write_crl(crl, &root, NULL, 0, DAY_S);
-	struct tf_tls_options o = {.certificate = certificate,
-				   .key = key,
-				   .clients = TF_TLS_CLIENTS_MUST,
-				   .client_ca = ca,
-				   .crl = crl,
-				   .http2 = true};
-	OK(tf_tls_new(tf_os_real(), &o, &tls, NULL));
+	tls = wire_tls();
 	site = site_start((struct tf_server_options){.tls = tls});
-	w = wire_dial(site, ca, &partner, "h2");
+	w = wire_dial(site, &wire_pki.partner, "h2");
 	return 0;
 }
 
@@ -312,9 +267,9 @@ static void
 a_revoked_certificate_is_told_on_each_stream(void **state)
 {
 	(void)state;
-	X509 *revoked[] = {partner.x};
+	X509 *revoked[] = {wire_pki.partner.x};
 	assert_int_equal(wire_get(w, 1, "/now"), 200);
-	pki_write_crl(crl, &root, revoked, 1, DAY_S);
+	pki_write_crl(wire_pki.crl, &wire_pki.root, revoked, 1, WIRE_DAY);
 	tf_server_reload(site->server);
 	site_logged(site, "tls.reloaded", 1);
 	for (uint32_t id = 3; id < 9; id += 2)
@@ -396,7 +351,7 @@ static void
 http_1_is_spoken_where_it_is_asked_for(void **state)
 {
 	(void)state;
-	struct wire *old = wire_dial(site, ca, &partner, "http/1.1");
+	struct wire *old = wire_dial(site, &wire_pki.partner, "http/1.1");
 	char answer[32] = "";
 	static const char request[] = "GET /now HTTP/1.1\r\nHost: h\r\n\r\n";
 	assert_false(old->closed);
@@ -404,7 +359,7 @@ http_1_is_spoken_where_it_is_asked_for(void **state)
 	assert_true(SSL_read(old->ssl, answer, sizeof answer - 1) > 15);
 	assert_memory_equal(answer, "HTTP/1.1 200 OK", 15);
 	wire_close(&old);
-	struct wire *other = wire_dial(site, ca, &partner, "spdy/3");
+	struct wire *other = wire_dial(site, &wire_pki.partner, "spdy/3");
 	assert_true(other->closed);
 	wire_close(&other);
 }
@@ -413,11 +368,11 @@ static void
 http_2_is_not_spoken_unless_offered(void **state)
 {
 	(void)state;
-	struct tf_tls_options o = {.certificate = certificate, .key = key};
+	struct tf_tls_options o = {.certificate = wire_pki.certificate, .key = wire_pki.key};
 	struct tf_tls *without;
 	OK(tf_tls_new(tf_os_real(), &o, &without, NULL));
 	struct site *s = site_start((struct tf_server_options){.tls = without});
-	struct wire *refused = wire_dial(s, ca, NULL, "h2");
+	struct wire *refused = wire_dial(s, NULL, "h2");
 	assert_true(refused->closed);
 	wire_close(&refused);
 	site_end(&s);
@@ -448,5 +403,5 @@ main(void)
 		TEST(http_1_is_spoken_where_it_is_asked_for),
 		TEST(http_2_is_not_spoken_unless_offered),
 	};
-	return cmocka_run_group_tests(tests, make_pki, drop_pki);
+	return cmocka_run_group_tests(tests, wire_pki_make, wire_pki_drop);
 }
