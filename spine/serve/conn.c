@@ -461,14 +461,11 @@ tf_conn_writable(struct tf_conn *c)
 	poll_for(c);
 }
 
-void
-tf_conn_over(struct tf_conn *c)
+/* The answer was sent whole. */
+static void
+exchange_over(struct tf_conn *c)
 {
 	tf_exchange_log(&c->x);
-	if (c->under) {
-		bury(c);
-		return;
-	}
 	exchange_release(c);
 	exchange_init(c);
 	tf_buf_release(&c->sending);
@@ -543,7 +540,7 @@ tf_conn_flush(struct tf_conn *c)
 		return;
 	}
 	if (c->sent == c->sending.n && state == TF_ANSWER_ENDED)
-		tf_conn_over(c);
+		exchange_over(c);
 	if (tf_conn_pending(c))
 		tf_exchange_touch(&c->x); /* TLS holds what the poller no longer tells of */
 	poll_for(c);

@@ -116,7 +116,7 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 			tf_h2_ended(h2, frame->hd.stream_id);
 		return end || frame->hd.length ? 0 : control(h2);
 	case NGHTTP2_RST_STREAM:
-		return broken_stream(h2);
+		return tf_h2_lingers(h2, frame->hd.stream_id) ? 0 : broken_stream(h2);
 	case NGHTTP2_SETTINGS:
 		h2->waits_since = 0;
 		return ack ? 0 : control(h2);

@@ -84,6 +84,8 @@ void tf_h2_headers(struct tf_h2 *h2, const nghttp2_frame *frame);
 void tf_h2_ended(struct tf_h2 *h2, int32_t id);
 /* A frame with END_STREAM was given out. */
 void tf_h2_answered(struct tf_h2 *h2, int32_t id);
+/* Was all of its answer given out, before its request had ended? */
+bool tf_h2_lingers(struct tf_h2 *h2, int32_t id);
 /* `100 Continue`. */
 void tf_h2_continue(struct tf_conn *c);
 /* Gives the session what the stream's handler wrote. Only after `after`. */

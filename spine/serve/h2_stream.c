@@ -206,31 +206,36 @@ tf_h2_flush(struct tf_conn *c)
 	tf_h2_due(c->under);
 }
 
+/* The rest of a request that is answered already is thrown away for a while: some clients take a reset for the answer.
+ */
 void
 tf_h2_answered(struct tf_h2 *h2, int32_t id)
 {
 	struct tf_conn *c = find(h2, id);
 	if (!c)
 		return;
-	c->stream.whole = true;
-	if (!nghttp2_session_get_stream_remote_close(h2->session, id)) /* the rest of the request is not wanted */
-		h2->failed |= nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR) != 0;
+	tf_exchange_log(&c->x);
+	c->phase = TF_CONN_LINGER;
+	c->since = tf_os_ticks(c->server->os);
+}
+
+bool
+tf_h2_lingers(struct tf_h2 *h2, int32_t id)
+{
+	struct tf_conn *c = find(h2, id);
+	return c && c->phase == TF_CONN_LINGER;
 }
 
 static int
 on_close(nghttp2_session *session, int32_t id, uint32_t code, void *ctx)
 {
-	struct tf_h2 *h2 = ctx;
-	struct tf_conn *c = find(h2, id);
+	struct tf_conn *c = find(ctx, id);
 	(void)session;
 	(void)code;
 	if (!c)
 		return 0;
 	c->stream.id = 0;
-	if (c->stream.whole)
-		tf_conn_over(c);
-	else
-		tf_conn_closed(c);
+	tf_conn_closed(c);
 	return 0;
 }
 
@@ -243,7 +248,9 @@ tf_h2_reset(struct tf_conn *c)
 		return;
 	c->stream.id = 0;
 	(void)nghttp2_session_set_stream_user_data(h2->session, id, NULL);
-	uint32_t code = c->x.state == TF_ANSWER_ABORTED ? NGHTTP2_INTERNAL_ERROR : NGHTTP2_CANCEL;
+	uint32_t code = c->phase == TF_CONN_LINGER        ? NGHTTP2_NO_ERROR
+			: c->x.state == TF_ANSWER_ABORTED ? NGHTTP2_INTERNAL_ERROR
+							  : NGHTTP2_CANCEL;
 	h2->failed |= nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, code) != 0;
 	tf_h2_due(c->under);
 }

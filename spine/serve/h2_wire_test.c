@@ -64,7 +64,7 @@ wire_stream(struct wire *w, uint32_t id)
 void
 wire_frame(struct wire *w, uint8_t type, uint8_t flags, uint32_t id, const void *p, size_t n)
 {
-	uint8_t head[9] = {(uint8_t)(n >> 16), (uint8_t)(n >> 8),   (uint8_t)n,         type,       flags,
+	uint8_t head[9] = {(uint8_t)(n >> 16),  (uint8_t)(n >> 8),   (uint8_t)n,         type,       flags,
 			   (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
 	tf_buf_put(&w->out, head, sizeof head);
 	tf_buf_put(&w->out, p, n);
@@ -212,8 +212,8 @@ hear_head(struct wire *w, struct wire_stream *s, const uint8_t *p, size_t n)
 		n -= (size_t)used;
 		if (flags & NGHTTP2_HD_INFLATE_EMIT) {
 			size_t at = strlen(s->fields);
-			snprintf(s->fields + at, sizeof s->fields - at, "%.*s: %.*s\n", (int)nv.namelen, (char *)nv.name,
-				 (int)nv.valuelen, (char *)nv.value);
+			snprintf(s->fields + at, sizeof s->fields - at, "%.*s: %.*s\n", (int)nv.namelen,
+				 (char *)nv.name, (int)nv.valuelen, (char *)nv.value);
 		}
 		if (flags & NGHTTP2_HD_INFLATE_FINAL || (!n && !(flags & NGHTTP2_HD_INFLATE_EMIT)))
 			break;

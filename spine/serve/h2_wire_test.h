@@ -1,5 +1,5 @@
-/* An HTTP/2 client for tests that says frames as it is told, good and bad ones, over TLS to a site (site_test.h). What is
- * heard is kept by stream. Header blocks are written as literals; those that come are read by nghttp2's decoder. */
+/* An HTTP/2 client for tests that says frames as it is told, good and bad ones, over TLS to a site (site_test.h). What
+ * is heard is kept by stream. Header blocks are written as literals; those that come are read by nghttp2's decoder. */
 #pragma once
 #include <nghttp2/nghttp2.h>
 

@@ -1,9 +1,10 @@
-/* HTTP/2's bounds: how many streams, how long a head, how often a client may do what costs only the server; and time. */
+/* HTTP/2's bounds: how many streams, how long a head, how often a client may do what costs only the server; and time.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "h2_wire_test.h"
 #include "h2.h"
+#include "h2_wire_test.h"
 
 static struct tf_tls *tls;
 static struct site *site;

@@ -39,7 +39,8 @@ a_request_is_told_and_answered_as_over_http_1(void **state)
 	wire_ask(w, 1, "GET", "/echo/a%2Fb/c?q=1", "x: y z\nx-correlation-id: order-7\n", true);
 	assert_int_equal(wire_until(w, 1)->status, 200);
 	struct tf_str body = tf_buf_view(&wire_stream(w, 1)->body);
-	static const char *const lines[] = {"a=a/b\n", "b=c\n", "q=1\n", "host=h\n", "x=y z\n", "certificate=CN=partner\n"};
+	static const char *const lines[] = {"a=a/b\n",  "b=c\n",   "q=1\n",
+					    "host=h\n", "x=y z\n", "certificate=CN=partner\n"};
 	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
 		assert_non_null(memmem(body.p, body.n, lines[i], strlen(lines[i])));
 	assert_true(told(1, "x-correlation-id: order-7\n") && told(1, "x-more: 1\n"));
@@ -159,10 +160,16 @@ a_body_too_large_is_answered_and_not_awaited(void **state)
 	wire_ask(w, 5, "GET", "/now", NULL, false);
 	wire_data(w, 5, TF_STR("x"), false);
 	assert_int_equal(wire_until(w, 5)->status, 413);
+	wire_data(w, 3, tf_str_n(bytes, sizeof bytes), true);
 	wire_settle(w);
-	for (uint32_t id = 1; id < 7; id += 2)
-		assert_int_equal(wire_stream(w, id)->reset, NGHTTP2_NO_ERROR);
 	assert_int_equal(wire_get(w, 7, "/now"), 200);
+	for (uint32_t id = 1; id < 7; id += 2)
+		assert_int_equal(wire_stream(w, id)->reset, -1);
+	while (wire_stream(w, 1)->reset < 0) /* in the end it is told so */
+		assert_true(wire_hear(w));
+	assert_int_equal(wire_stream(w, 1)->reset, NGHTTP2_NO_ERROR);
+	assert_int_equal(wire_stream(w, 3)->reset, -1);
+	assert_int_equal(wire_stream(w, 5)->reset, NGHTTP2_NO_ERROR);
 }
 
 static void

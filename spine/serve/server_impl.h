@@ -23,7 +23,6 @@ struct tf_stream {
 	int32_t id;    /* 0: its session knows it no more */
 	bool answered; /* the head was given to the session */
 	bool last;     /* all of the answer was taken from the exchange */
-	bool whole;    /* the session has given out all of it */
 };
 
 enum tf_answer { TF_ANSWER_NONE, TF_ANSWER_BEGUN, TF_ANSWER_ENDED, TF_ANSWER_ABORTED };
@@ -139,8 +138,6 @@ struct tf_conn *tf_conn_stream(struct tf_conn *under);
 void tf_conn_event(struct tf_conn *c, enum tf_http_event e);
 /* What the handler wrote, when what was taken before is sent; returns the answer's state at that moment. */
 enum tf_answer tf_conn_take(struct tf_conn *c, bool *out_more);
-/* The answer was sent whole. */
-void tf_conn_over(struct tf_conn *c);
 /* Sends what HTTP/2 has ready, and ends it where that was the last. */
 void tf_conn_push(struct tf_conn *c);
 void tf_conn_readable(struct tf_conn *c);
