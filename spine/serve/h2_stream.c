@@ -35,24 +35,6 @@ on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *n
 	return 0;
 }
 
-/* nghttp2 would leave the field out. */
-static int
-on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_n,
-		  const uint8_t *value, size_t value_n, uint8_t flags, void *ctx)
-{
-	struct tf_h2 *h2 = ctx;
-	(void)name;
-	(void)name_n;
-	(void)value;
-	(void)value_n;
-	(void)flags;
-	h2->waits_since = 0;
-	tf_metric_add(h2->conn->server->metrics, TF_SERVE_REFUSED, 0, 1);
-	if (nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR))
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
-
 /* NULL where a bound, or memory, does not allow one. */
 static struct tf_conn *
 begin(struct tf_h2 *h2, int32_t id)
@@ -269,7 +251,6 @@ tf_h2_stream_callbacks(nghttp2_session_callbacks *cb)
 {
 	nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
-	nghttp2_session_callbacks_set_on_invalid_header_callback(cb, on_invalid_header);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data);
 	nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_close);
 }
