@@ -136,6 +136,23 @@ what_has_no_body_ends_with_its_head(void **state)
 }
 
 static void
+a_stream_is_sent_as_it_is_written(void **state)
+{
+	(void)state;
+	wire_ask(w, 1, "GET", "/drip", NULL, true);
+	wire_ask(w, 3, "GET", "/drip", NULL, true);
+	while (wire_stream(w, 1)->body.n < 3 || wire_stream(w, 3)->body.n < 3)
+		assert_true(wire_hear(w));
+	assert_true(told(1, "content-type: text/event-stream\n") && !wire_stream(w, 1)->ended);
+	assert_true(wire_body_is(w, 3, "one"));
+	assert_int_equal(wire_get(w, 5, "/now"), 200);
+	site_release(site, 2);
+	wire_until(w, 3);
+	wire_until(w, 1);
+	assert_true(wire_body_is(w, 1, "onetwo") && wire_body_is(w, 3, "onetwo"));
+}
+
+static void
 a_broken_answer_resets_its_stream_alone(void **state)
 {
 	(void)state;
@@ -397,6 +414,7 @@ main(void)
 		TEST(bodies_go_both_ways),
 		TEST(trailers_end_a_body),
 		TEST(what_has_no_body_ends_with_its_head),
+		TEST(a_stream_is_sent_as_it_is_written),
 		TEST(a_broken_answer_resets_its_stream_alone),
 		TEST(a_body_too_large_is_answered_and_not_awaited),
 		TEST(a_client_is_told_to_continue),

@@ -146,6 +146,22 @@ big(void *ctx, struct tf_exchange *x)
 }
 
 static void
+drip(void *ctx, struct tf_exchange *x)
+{
+	struct site *s = ctx;
+	tf_reply_begin(x, 200, "text/event-stream");
+	(void)!tf_reply_write(x, TF_STR("one"));
+	pthread_mutex_lock(&s->lock);
+	unsigned number = s->working++;
+	pthread_cond_broadcast(&s->moved);
+	while (s->released <= number)
+		pthread_cond_wait(&s->moved, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	(void)!tf_reply_write(x, TF_STR("two"));
+	tf_reply_end(x);
+}
+
+static void
 broken(void *ctx, struct tf_exchange *x)
 {
 	(void)ctx;
@@ -201,6 +217,7 @@ static const struct tf_route routes[] = {
 	{"GET", "/wait", wait_in_worker, .flags = TF_ROUTE_WORKER},
 	{"GET", "/gated", work, .flags = TF_ROUTE_WORKER, .gate = keep_at_gate},
 	{"GET", "/big", big, .flags = TF_ROUTE_WORKER, .query = "n"},
+	{"GET", "/drip", drip, .flags = TF_ROUTE_WORKER},
 	{"GET", "/broken", broken},
 	{"GET", "/fault", fault, .query = "code"},
 	{"GET", "/headers", headers},
