@@ -198,6 +198,14 @@ def h2_seeds():
     }.items():
         seed("h2", name, b"\x02" + frames)
 
+    def fields(method, path, *more, body=None):
+        pairs = ((b":method", method), (b":scheme", b"https"), (b":path", path), (b":authority", b"h")) + more
+        return b"".join(bytes((len(n),)) + n + bytes((len(v),)) + v for n, v in pairs) + (b"" if body is None else b"\0" + body)
+
+    seed("http_fields", "get", fields(b"GET", b"/a?b", (b"x", b"y"), (b"te", b"trailers"), (b"host", b"H")))
+    seed("http_fields", "post", fields(b"POST", b"/", (b"content-length", b"3"), (b"expect", b"100-continue"), body=b"abc"))
+    seed("http_fields", "bad", fields(b"GET", b"/ x", (b"a\r\nb", b"c\r\nd: e"), (b"A", b""), (b"transfer-encoding", b"chunked")))
+
 
 def contract_seeds():
     for i, text in enumerate(("a: &x [1, 0o17, +.5]\nb: *x\n'c': |\n  d\n  e\n", "%YAML 1.2\n---\nno: ~\n200: {f: [g, \"\\u00e9\"]}\n...\n",

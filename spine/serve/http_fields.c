@@ -36,6 +36,16 @@ refuse(struct tf_http_fields *f, int status, const char *why)
 	f->why = why;
 }
 
+/* Bytes that were not taken: there were too many, or memory was out. */
+static void
+refuse_full(struct tf_http_fields *f, const struct tf_buf *b, int too_long, const char *why)
+{
+	if (b->err == TF_NO_MEMORY)
+		refuse(f, 503, "out of memory");
+	else if (b->err)
+		refuse(f, too_long, why);
+}
+
 static void
 add_pseudo(struct tf_http_fields *f, struct tf_str name, struct tf_str value)
 {
@@ -58,8 +68,7 @@ add_pseudo(struct tf_http_fields *f, struct tf_str name, struct tf_str value)
 		if (!value.n || known[i].into->n)
 			refuse(f, 400, "an empty or repeated pseudo-header field");
 		tf_buf_str(known[i].into, value);
-		if (known[i].into->err)
-			refuse(f, known[i].too_long, "a pseudo-header field is too long");
+		refuse_full(f, known[i].into, known[i].too_long, "a pseudo-header field is too long");
 		return;
 	}
 	refuse(f, 400, "an unknown pseudo-header field");
@@ -94,6 +103,7 @@ add_host(struct tf_http_fields *f, struct tf_str value)
 	f->host = true;
 	if (!f->authority.n)
 		tf_buf_str(&f->authority, value);
+	refuse_full(f, &f->authority, 400, "bad Host");
 	if (!value.n || !tf_str_eq_nocase(value, tf_buf_view(&f->authority)))
 		refuse(f, 400, "the target's authority is not the Host");
 }
@@ -114,10 +124,9 @@ tf_http_fields_add(struct tf_http_fields *f, struct tf_str name, struct tf_str v
 	tf_buf_str(&f->lines, name);
 	tf_buf_cstr(&f->lines, ": ");
 	tf_buf_str(&f->lines, value);
-	if (f->lines.err) {
-		refuse(f, 431, "the header section is too long");
+	refuse_full(f, &f->lines, 431, "the header section is too long");
+	if (f->status)
 		return;
-	}
 	const char *why = tf_http_header_line(tf_str_n(f->lines.p + at, f->lines.n - at), &h);
 	if (!why && h.name.n != name.n)
 		why = "a header's name is malformed";
@@ -125,13 +134,15 @@ tf_http_fields_add(struct tf_http_fields *f, struct tf_str name, struct tf_str v
 		why = "a header's name is not in lower case";
 	if (!why && of_connection(name, value))
 		why = "a header that belongs to a connection of HTTP/1.1";
-	if (why)
+	if (why) {
 		refuse(f, 400, why);
-	tf_buf_cstr(&f->lines, "\r\n");
-	if (!tf_str_eq(name, TF_STR("host")))
-		return;
-	f->lines.n = at;
-	add_host(f, value);
+	} else if (tf_str_eq(name, TF_STR("host"))) {
+		add_host(f, h.value);
+		f->lines.n = at;
+	} else {
+		tf_buf_cstr(&f->lines, "\r\n");
+		refuse_full(f, &f->lines, 431, "the header section is too long");
+	}
 }
 
 static enum tf_http_event

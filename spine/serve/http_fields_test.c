@@ -197,6 +197,46 @@ limits_are_those_of_a_head_in_lines(void **state)
 	assert_int_equal(sized(0, 0, TF_HTTP_TARGET_BYTES + 1), 414);
 }
 
+/* Without memory for some of it a request is refused; it is never another one. */
+static void
+a_failed_allocation_refuses(void **state)
+{
+	(void)state;
+	static char long_value[600];
+	memset(long_value, 'v', sizeof long_value - 1);
+	const struct row row = {{{":method", "GET"},
+				 {":scheme", "https"},
+				 {":path", "/p"},
+				 {"host", "h"},
+				 {"x", long_value},
+				 {"y", "z"}},
+				NULL,
+				NULL};
+	struct tf_buf want;
+	tf_buf_init(&want, 0);
+	enum tf_http_event e = TF_HTTP_REFUSED;
+	for (uint64_t n = 0; e == TF_HTTP_REFUSED || n < 2; n++) { /* 0: none fails */
+		struct tf_http_in in;
+		struct tf_buf out;
+		tf_buf_init(&out, 0);
+		assert_non_null(tf_buf_room(&out, 4096));
+		tf_http_in_init(&in, 0);
+		tf_mem_fail_at(n);
+		e = read_row(&in, &row, 1, &out);
+		tf_mem_fail_at(0);
+		if (!n)
+			tf_buf_str(&want, tf_buf_view(&out));
+		if (e == TF_HTTP_REFUSED)
+			assert_int_equal(in.status, 503);
+		else
+			assert_true(tf_str_eq(tf_buf_view(&want), tf_buf_view(&out)));
+		tf_http_in_release(&in);
+		tf_buf_release(&out);
+		assert_true(n < 100);
+	}
+	tf_buf_release(&want);
+}
+
 static void
 the_writer_writes_lines_for_http_2(void **state)
 {
@@ -221,6 +261,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_row_is_understood_or_refused),
 		cmocka_unit_test(limits_are_those_of_a_head_in_lines),
+		cmocka_unit_test(a_failed_allocation_refuses),
 		cmocka_unit_test(the_writer_writes_lines_for_http_2),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
