@@ -106,8 +106,8 @@ on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 	bool ack = frame->hd.flags & NGHTTP2_FLAG_ACK, end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	switch (frame->hd.type) {
 	case NGHTTP2_HEADERS:
-		h2->waits_since = 0;
 		tf_h2_headers(h2, frame);
+		h2->waits_since = 0;
 		if (end)
 			tf_h2_ended(h2, frame->hd.stream_id);
 		return 0;
