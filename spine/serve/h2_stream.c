@@ -46,7 +46,7 @@ begin(struct tf_h2 *h2, int32_t id)
 	if (!c)
 		return NULL;
 	c->stream.id = id;
-	c->x.begun = h2->waits_since; /* of its first field */
+	c->x.begun = h2->waits_since;                                   /* of its first field */
 	(void)nghttp2_session_set_stream_user_data(h2->session, id, c); /* it is there: its HEADERS came */
 	h2->stream_count++;
 	tf_metric_set(s->metrics, TF_SERVE_STREAMS, 0, ++s->streams);
