@@ -98,6 +98,29 @@ go_away(struct tf_h2 *h2)
 	tf_h2_due(h2->conn);
 }
 
+/* RFC 9113, 5.1.1: a number that was left out is closed. nghttp2 throws such a HEADERS frame away, since it does not
+ * tell it from one on a stream that it has forgotten. */
+static int
+on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *ctx)
+{
+	struct tf_h2 *h2 = ctx;
+	size_t room = sizeof h2->skipped / sizeof *h2->skipped;
+	int32_t id = hd->stream_id;
+	if (hd->type != NGHTTP2_HEADERS || id % 2 == 0)
+		return 0;
+	for (size_t i = 0; i < room; i++)
+		if (id > h2->skipped[i].from && id < h2->skipped[i].to)
+			h2->failed |= nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR) != 0;
+	if (id <= h2->newest)
+		return 0;
+	if (id > h2->newest + 2) {
+		h2->skipped[h2->skips % room].from = h2->newest;
+		h2->skipped[h2->skips++ % room].to = id;
+	}
+	h2->newest = id;
+	return 0;
+}
+
 static int
 on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
@@ -174,6 +197,7 @@ set_up(struct tf_h2 *h2, nghttp2_session_callbacks *cb, nghttp2_option *option)
 		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, TF_HTTP_HEAD_BYTES},
 	};
 	nghttp2_mem mem = {NULL, mem_malloc, mem_free, mem_calloc, mem_realloc};
+	nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
 	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(cb, on_invalid_frame);
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_sent);
@@ -193,6 +217,7 @@ tf_h2_open(struct tf_conn *c)
 	nghttp2_option *option = NULL;
 	if (h2) {
 		h2->conn = c;
+		h2->newest = -1;
 		tf_http_fields_init(&h2->fields);
 		h2->resets.left = TF_H2_RESETS;
 		h2->controls.left = TF_H2_CONTROLS;

@@ -46,6 +46,11 @@ struct tf_h2 {
 	tf_dur waits_since;           /* for a header block's end, or the client's first frame; 0: for none */
 	struct tf_h2_calm resets, controls;
 	uint32_t stream_count;
+	int32_t newest; /* number of a stream that the client began */
+	struct {
+		int32_t from, to;
+	} skipped[4]; /* numbers that it left out, as far as they are remembered */
+	unsigned skips;
 	tf_dur drain_since; /* 0: not yet */
 	bool goaway;        /* no stream begins any more */
 	bool calmed;        /* the client went past a flood's bound: what it sends is not read */

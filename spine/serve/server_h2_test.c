@@ -268,6 +268,20 @@ a_body_that_is_not_its_content_length_reaches_no_handler(void **state)
 	assert_int_equal(wire_get(w, 5, "/now"), 200);
 }
 
+static void
+a_stream_number_that_was_skipped_is_closed(void **state)
+{
+	(void)state;
+	assert_int_equal(wire_get(w, 1, "/now"), 200);
+	assert_int_equal(wire_get(w, 7, "/now"), 200);
+	assert_int_equal(wire_get(w, 9, "/now"), 200);
+	assert_int_equal(w->goaway, -1);
+	wire_ask(w, 3, "GET", "/now", NULL, true);
+	wire_end(w);
+	assert_int_equal(w->goaway, NGHTTP2_PROTOCOL_ERROR);
+	assert_int_equal(site->handled, 3);
+}
+
 /* The client is silent until its answer's commit: in `after` nothing may lie before it. */
 static void
 no_answer_is_sent_before_its_commit(void **state)
@@ -420,6 +434,7 @@ main(void)
 		TEST(a_client_is_told_to_continue),
 		TEST(malformed_requests_reach_no_handler),
 		TEST(a_body_that_is_not_its_content_length_reaches_no_handler),
+		TEST(a_stream_number_that_was_skipped_is_closed),
 		TEST(no_answer_is_sent_before_its_commit),
 		TEST(a_revoked_certificate_is_told_on_each_stream),
 		TEST(a_stream_that_is_cancelled_ends_its_exchange),
