@@ -187,6 +187,36 @@ def http_seeds():
         seed("http", name, "\x05" + text)  # the first byte chooses a cut
 
 
+def h2_seeds():
+    def frame(kind, flags, stream, body=b""):
+        return len(body).to_bytes(3, "big") + bytes((kind, flags)) + struct.pack(">I", stream) + body
+
+    def head(method, path, *more):
+        fields = ((b":method", method), (b":scheme", b"https"), (b":path", path), (b":authority", b"h")) + more
+        return b"".join(b"\0" + bytes((len(n),)) + n + bytes((len(v),)) + v for n, v in fields)
+
+    get = frame(1, 5, 1, head(b"GET", b"/", (b"x", b"y")))
+    post = frame(1, 4, 3, head(b"POST", b"/", (b"content-length", b"3"))) + frame(0, 1, 3, b"abc")
+    for name, frames in {
+        "get": get + frame(1, 5, 3, head(b"HEAD", b"/s")) + frame(1, 5, 5, head(b"GET", b"/s", (b"a", b"b"))),
+        "post": post + frame(1, 4, 5, head(b"POST", b"/k")) + frame(0, 0, 5, b"ab") + frame(1, 5, 5, b"\0\1t\1u"),
+        "resets": b"".join(frame(1, 5, i, head(b"GET", b"/k")) + frame(3, 0, i, b"\0\0\0\x08") for i in range(1, 9, 2)),
+        "control": frame(4, 1, 0) + frame(6, 0, 0, b"12345678") + frame(8, 0, 0, b"\0\0\xff\0") + frame(2, 0, 3, b"\0\0\0\0\1") + get,
+        "continued": frame(1, 1, 1, head(b"GET", b"/")[:20]) + frame(9, 4, 1, head(b"GET", b"/")[20:]) + frame(7, 0, 0, bytes(8)),
+        "large": frame(1, 4, 1, head(b"POST", b"/", (b"expect", b"100-continue"))) + frame(0, 0, 1, bytes(2000)) + frame(0, 1, 1, b"x"),
+        "bad": frame(1, 5, 1, head(b"GET", b"/", (b"transfer-encoding", b"chunked"))) + frame(1, 5, 3, head(b"GET", b"/", (b"X", b"y"))) + get,
+    }.items():
+        seed("h2", name, b"\x02" + frames)
+
+    def fields(method, path, *more, body=None):
+        pairs = ((b":method", method), (b":scheme", b"https"), (b":path", path), (b":authority", b"h")) + more
+        return b"".join(bytes((len(n),)) + n + bytes((len(v),)) + v for n, v in pairs) + (b"" if body is None else b"\0" + body)
+
+    seed("http_fields", "get", fields(b"GET", b"/a?b", (b"x", b"y"), (b"te", b"trailers"), (b"host", b"H")))
+    seed("http_fields", "post", fields(b"POST", b"/", (b"content-length", b"3"), (b"expect", b"100-continue"), body=b"abc"))
+    seed("http_fields", "bad", fields(b"GET", b"/ x", (b"a\r\nb", b"c\r\nd: e"), (b"A", b""), (b"transfer-encoding", b"chunked")))
+
+
 def contract_seeds():
     for i, text in enumerate(("a: &x [1, 0o17, +.5]\nb: *x\n'c': |\n  d\n  e\n", "%YAML 1.2\n---\nno: ~\n200: {f: [g, \"\\u00e9\"]}\n...\n",
                               "- - - a\n    - b\n  - >-\n    c\n- ? d\n  : e\n", "openapi: 3.1.0\npaths:\n  /a/{b}:\n    get: &g {responses: {default: *g}}\n")):
@@ -205,7 +235,7 @@ def contract_seeds():
 
 def main():
     root = sys.argv[1]
-    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, bill_seeds, http_seeds, contract_seeds, jwt_seeds, certificate_seeds):
+    for make in (json_seeds, trace_seeds, zone_seeds, log_seeds, meter_seeds, bill_seeds, http_seeds, h2_seeds, contract_seeds, jwt_seeds, certificate_seeds):
         make()
     for target, seeds in SEEDS.items():
         os.makedirs(os.path.join(root, target), exist_ok=True)

@@ -1,9 +1,11 @@
 /* One connection: bytes from the socket through the reader into the exchange, the answer back; see server.h. */
 #include "base/mem.h"
+#include "h2.h"
 #include "server_impl.h"
 
 #define LINGER_FOR (2 * TF_SEC)
 #define BODY_RATE  1024 /* bytes a second, after body_timeout */
+#define TURN       16   /* receives of a connection with streams before others have theirs */
 
 static tf_dur
 ticks(const struct tf_conn *c)
@@ -55,6 +57,44 @@ exchange_release(struct tf_conn *c)
 	tf_buf_release(&x->out);
 }
 
+static void
+conn_init(struct tf_conn *c, struct tf_server *s, int fd, const struct tf_peer *peer)
+{
+	c->server = s;
+	c->fd = fd;
+	c->peer = *peer;
+	c->since = c->moved = tf_os_ticks(s->os);
+	tf_http_in_init(&c->in, 0);
+	tf_buf_init(&c->early, 0);
+	tf_buf_init(&c->sending, 0);
+	exchange_init(c);
+}
+
+static void
+put_first(struct tf_conn **first, struct tf_conn *c)
+{
+	c->next = *first;
+	if (c->next)
+		c->next->prev = c;
+	*first = c;
+}
+
+struct tf_conn *
+tf_conn_stream(struct tf_conn *under)
+{
+	struct tf_conn *c = tf_calloc(1, sizeof *c);
+	if (!c)
+		return NULL;
+	conn_init(c, under->server, TF_H2_FD, &under->peer);
+	c->under = under;
+	c->tls = under->tls;
+	c->phase = TF_CONN_HEAD;
+	c->x.begun = c->since;
+	put_first(&under->streams, c);
+	tf_room_waits_no_more(under);
+	return c;
+}
+
 void
 tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer)
 {
@@ -74,17 +114,9 @@ tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer)
 		return;
 	}
 	c->phase = c->tls ? TF_CONN_HANDSHAKE : TF_CONN_IDLE;
-	c->fd = fd;
 	c->polled = TF_POLL_IN;
-	c->since = c->moved = tf_os_ticks(s->os);
-	tf_http_in_init(&c->in, 0);
-	tf_buf_init(&c->early, 0);
-	tf_buf_init(&c->sending, 0);
-	exchange_init(c);
-	c->next = s->conns;
-	if (c->next)
-		c->next->prev = c;
-	s->conns = c;
+	conn_init(c, s, fd, peer);
+	put_first(&s->conns, c);
 	tf_room_waits(c);
 	tf_metric_set(s->metrics, TF_SERVE_CONNECTIONS, 0, ++s->conn_count);
 }
@@ -102,9 +134,15 @@ bury(struct tf_conn *c)
 	if (c->prev)
 		c->prev->next = c->next;
 	else
-		s->conns = c->next;
+		*(c->under ? &c->under->streams : &s->conns) = c->next;
 	c->queued = s->dead;
 	s->dead = c;
+	if (c->under) {
+		tf_h2_buried(c);
+		if (c->under->fd < 0 && !c->under->streams)
+			bury(c->under);
+		return;
+	}
 	tf_metric_set(s->metrics, TF_SERVE_CONNECTIONS, 0, --s->conn_count);
 }
 
@@ -115,7 +153,9 @@ conn_free(struct tf_conn *c)
 	tf_http_in_release(&c->in);
 	tf_buf_release(&c->early);
 	tf_buf_release(&c->sending);
-	tf_tls_conn_free(&c->tls);
+	tf_h2_free(&c->h2);
+	if (!c->under)
+		tf_tls_conn_free(&c->tls);
 	tf_free(c);
 }
 
@@ -140,11 +180,17 @@ void
 tf_conn_closed(struct tf_conn *c)
 {
 	struct tf_server *s = c->server;
+	if (c->under)
+		tf_h2_reset(c);
 	pthread_mutex_lock(&s->lock);
+	if (c->under)
+		c->fd = -1;
 	tf_net_close(&c->fd);
 	bool held = c->phase == TF_CONN_ANSWER && c->x.state < TF_ANSWER_ENDED;
 	pthread_cond_broadcast(&s->room);
 	pthread_mutex_unlock(&s->lock);
+	if (c->h2)
+		held = tf_h2_closed(c);
 	if (held)
 		return; /* until its handler ends it */
 	if (c->phase == TF_CONN_ANSWER && !c->dead) {
@@ -235,7 +281,11 @@ on_head(struct tf_conn *c)
 	c->phase = TF_CONN_BODY;
 	if (!q->chunked && body && q->length <= c->in.body_max && !reserve(c, q->length))
 		return;
-	if (body && q->expects_continue && (q->chunked || q->length <= c->in.body_max))
+	if (!body || !q->expects_continue || (!q->chunked && q->length > c->in.body_max))
+		return;
+	if (c->under)
+		tf_h2_continue(c);
+	else
 		tf_buf_cstr(&c->sending, "HTTP/1.1 100 Continue\r\n\r\n");
 }
 
@@ -265,6 +315,19 @@ dispatch(struct tf_conn *c)
 		tf_exchange_to_worker(x);
 }
 
+void
+tf_conn_event(struct tf_conn *c, enum tf_http_event e)
+{
+	if (e == TF_HTTP_HEAD)
+		on_head(c);
+	else if (e == TF_HTTP_BODY)
+		on_body(c);
+	else if (e == TF_HTTP_DONE)
+		dispatch(c);
+	else
+		refuse(c, c->in.status, c->in.why);
+}
+
 /* Reads requests until one is to be answered; returns what was not looked at. */
 static struct tf_str
 input(struct tf_conn *c, struct tf_str bytes)
@@ -282,14 +345,7 @@ input(struct tf_conn *c, struct tf_str bytes)
 				c->phase = TF_CONN_IDLE; /* an empty line is no request yet */
 			break;
 		}
-		if (e == TF_HTTP_HEAD)
-			on_head(c);
-		else if (e == TF_HTTP_BODY)
-			on_body(c);
-		else if (e == TF_HTTP_DONE)
-			dispatch(c);
-		else
-			refuse(c, c->in.status, c->in.why);
+		tf_conn_event(c, e);
 	}
 	return bytes;
 }
@@ -310,7 +366,7 @@ keep_early(struct tf_conn *c, struct tf_str bytes)
 static bool
 send_some(struct tf_conn *c)
 {
-	while (c->sent < c->sending.n) {
+	while (c->sent < c->sending.n || (c->h2 && tf_h2_pull(c))) {
 		size_t n;
 		enum tf_err e = tf_conn_send(c, c->sending.p + c->sent, c->sending.n - c->sent, &n);
 		if (e == TF_BUSY)
@@ -336,9 +392,44 @@ receive(struct tf_conn *c)
 		tf_conn_closed(c);
 		return false;
 	}
-	if (c->phase != TF_CONN_LINGER)
+	if (c->phase == TF_CONN_HTTP2)
+		tf_h2_feed(c, tf_str_n(s->scratch, n));
+	else if (c->phase != TF_CONN_LINGER)
 		keep_early(c, input(c, tf_str_n(s->scratch, n)));
 	return true;
+}
+
+/* Nothing more is sent. */
+static void
+linger(struct tf_conn *c)
+{
+	c->phase = TF_CONN_LINGER;
+	c->since = ticks(c);
+	if (c->tls)
+		tf_tls_shutdown(c->tls);
+	tf_net_shutdown(c->fd);
+}
+
+void
+tf_conn_push(struct tf_conn *c)
+{
+	if (c->dead || c->fd < 0)
+		return;
+	if (!send_some(c) || c->h2->failed)
+		tf_conn_closed(c);
+	else if (tf_h2_over(c))
+		linger(c);
+	if (tf_conn_pending(c))
+		tf_exchange_touch(&c->x); /* it had its turn */
+	poll_for(c);
+}
+
+/* Receives while TLS has more; from a connection with streams no more than its turn. */
+static void
+receive_all(struct tf_conn *c)
+{
+	for (int i = 0; receive(c) && tf_conn_pending(c) && (!c->h2 || i < TURN); i++)
+		;
 }
 
 void
@@ -351,8 +442,11 @@ tf_conn_readable(struct tf_conn *c)
 		return;
 	}
 	if (c->phase != TF_CONN_HANDSHAKE || tf_conn_shake_hands(c))
-		while (receive(c) && tf_conn_pending(c))
-			;
+		receive_all(c);
+	if (c->h2) {
+		tf_conn_push(c);
+		return;
+	}
 	if (c->dead || c->fd < 0)
 		return;
 	if (!send_some(c)) /* `100 Continue`; an answer waits for its commit */
@@ -367,6 +461,10 @@ tf_conn_writable(struct tf_conn *c)
 		return;
 	if (c->phase == TF_CONN_HANDSHAKE || c->tls_wants & TF_TLS_WANT_WRITE) {
 		tf_conn_readable(c);
+		return;
+	}
+	if (c->h2) {
+		tf_conn_push(c);
 		return;
 	}
 	if (!send_some(c))
@@ -386,11 +484,7 @@ exchange_over(struct tf_conn *c)
 	tf_buf_release(&c->sending);
 	c->sent = 0;
 	if (c->close || c->server->draining) {
-		c->phase = TF_CONN_LINGER;
-		c->since = ticks(c);
-		if (c->tls)
-			tf_tls_shutdown(c->tls);
-		tf_net_shutdown(c->fd);
+		linger(c);
 		return;
 	}
 	struct tf_str rest = tf_str_n((const char *)c->early.p + c->early_at, c->early.n - c->early_at);
@@ -406,9 +500,8 @@ exchange_over(struct tf_conn *c)
 	}
 }
 
-/* What the handler wrote, when what was taken before is sent; returns the answer's state at that moment. */
-static enum tf_answer
-take_out(struct tf_conn *c, bool *out_more)
+enum tf_answer
+tf_conn_take(struct tf_conn *c, bool *out_more)
 {
 	struct tf_server *s = c->server;
 	pthread_mutex_lock(&s->lock);
@@ -431,6 +524,10 @@ tf_conn_flush(struct tf_conn *c)
 {
 	if (c->dead)
 		return;
+	if (c->under) {
+		tf_h2_flush(c);
+		return;
+	}
 	if (tf_conn_pending(c)) {
 		tf_conn_readable(c);
 		return;
@@ -438,7 +535,7 @@ tf_conn_flush(struct tf_conn *c)
 	bool more = true;
 	enum tf_answer state = TF_ANSWER_NONE;
 	while (more && c->fd >= 0) {
-		state = take_out(c, &more);
+		state = tf_conn_take(c, &more);
 		if (!send_some(c)) {
 			tf_conn_closed(c);
 			return;
@@ -490,6 +587,9 @@ tf_conn_sweep(struct tf_conn *c, tf_dur now)
 		if (too_slow(c, now))
 			refuse(c, 408, "the request's body came too slowly");
 		break;
+	case TF_CONN_HTTP2:
+		tf_h2_sweep(c, now);
+		break;
 	case TF_CONN_ANSWER:
 		if (c->fd >= 0 && c->sent < c->sending.n && now - c->moved > o->send_timeout)
 			tf_conn_closed(c);
@@ -506,4 +606,6 @@ tf_conn_drain(struct tf_conn *c)
 {
 	if (c->phase <= TF_CONN_IDLE)
 		tf_conn_closed(c);
+	else if (c->phase == TF_CONN_HTTP2)
+		tf_h2_drain(c);
 }

@@ -1,4 +1,5 @@
 /* What a connection's bytes go through: nothing, or TLS; and whose certificate came with them. See server.h, tls.h. */
+#include "h2.h"
 #include "server_impl.h"
 
 enum { HANDSHAKE_FULL, HANDSHAKE_RESUMED, HANDSHAKE_REFUSED, HANDSHAKE_FAILED };
@@ -58,7 +59,7 @@ tf_conn_shake_hands(struct tf_conn *c)
 	}
 	c->phase = TF_CONN_IDLE;
 	c->since = c->moved = tf_os_ticks(s->os);
-	return true;
+	return tf_tls_http2(c->tls) ? tf_h2_open(c) : true;
 }
 
 bool

@@ -65,6 +65,8 @@ tf_exchange_span(struct tf_exchange *x, tf_dur took)
 	if (x->route)
 		tf_span_str(&s, "http.route", tf_str(x->route->path));
 	tf_span_str(&s, "url.scheme", server->o.tls ? TF_STR("https") : TF_STR("http"));
+	if (x->conn->under)
+		tf_span_str(&s, "network.protocol.version", TF_STR("2"));
 	tf_span_str(&s, "client.address", tf_str(x->conn->peer.host));
 	tf_span_str(&s, "tenfold.correlation_id", tf_trace_correlation(&x->trace));
 	outcome(x, &s);

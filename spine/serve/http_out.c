@@ -57,16 +57,19 @@ put_date(struct tf_buf *b, tf_time now)
 }
 
 void
-tf_http_put_head(struct tf_buf *b, int status, uint64_t length, bool close, tf_time now)
+tf_http_put_head(struct tf_buf *b, enum tf_http_version v, int status, uint64_t length, bool close, tf_time now)
 {
-	tf_buf_printf(b, "HTTP/1.1 %d %s\r\n", status, tf_http_reason(status));
+	if (v == TF_HTTP_2)
+		tf_buf_printf(b, ":status: %d\r\n", status);
+	else
+		tf_buf_printf(b, "HTTP/1.1 %d %s\r\n", status, tf_http_reason(status));
 	put_date(b, now);
-	if (close)
+	if (close && v == TF_HTTP_1_1)
 		tf_buf_cstr(b, "Connection: close\r\n");
 	if (status == 204 || status == 304)
 		return;
 	if (length == TF_HTTP_BODY_NONE)
-		tf_buf_cstr(b, "Transfer-Encoding: chunked\r\n");
+		tf_buf_cstr(b, v == TF_HTTP_1_1 ? "Transfer-Encoding: chunked\r\n" : "");
 	else
 		tf_buf_printf(b, "Content-Length: %" PRIu64 "\r\n", length);
 }
@@ -89,17 +92,20 @@ tf_http_put_end(struct tf_buf *b)
 }
 
 void
-tf_http_put_chunk(struct tf_buf *b, struct tf_str bytes)
+tf_http_put_chunk(struct tf_buf *b, enum tf_http_version v, struct tf_str bytes)
 {
 	if (!bytes.n)
 		return;
-	tf_buf_printf(b, "%zx\r\n", bytes.n);
+	if (v == TF_HTTP_1_1)
+		tf_buf_printf(b, "%zx\r\n", bytes.n);
 	tf_buf_str(b, bytes);
-	tf_buf_cstr(b, "\r\n");
+	if (v == TF_HTTP_1_1)
+		tf_buf_cstr(b, "\r\n");
 }
 
 void
-tf_http_put_last(struct tf_buf *b)
+tf_http_put_last(struct tf_buf *b, enum tf_http_version v)
 {
-	tf_buf_cstr(b, "0\r\n\r\n");
+	if (v == TF_HTTP_1_1)
+		tf_buf_cstr(b, "0\r\n\r\n");
 }

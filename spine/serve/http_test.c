@@ -714,7 +714,7 @@ a_head_says_how_the_body_ends(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct tf_buf b;
 		tf_buf_init(&b, 0);
-		tf_http_put_head(&b, rows[i].status, rows[i].length, rows[i].close, NOW);
+		tf_http_put_head(&b, TF_HTTP_1_1, rows[i].status, rows[i].length, rows[i].close, NOW);
 		tf_http_put_end(&b);
 		wrote(&b, rows[i].want);
 	}
@@ -738,10 +738,10 @@ chunks_are_written_as_the_reader_reads_them(void **state)
 	struct tf_buf b;
 	tf_buf_init(&b, 0);
 	tf_buf_cstr(&b, CHUNKED);
-	tf_http_put_chunk(&b, TF_STR("abc"));
-	tf_http_put_chunk(&b, TF_STR(""));
-	tf_http_put_chunk(&b, TF_STR("0123456789"));
-	tf_http_put_last(&b);
+	tf_http_put_chunk(&b, TF_HTTP_1_1, TF_STR("abc"));
+	tf_http_put_chunk(&b, TF_HTTP_1_1, TF_STR(""));
+	tf_http_put_chunk(&b, TF_HTTP_1_1, TF_STR("0123456789"));
+	tf_http_put_last(&b, TF_HTTP_1_1);
 	understood_however_cut(tf_buf_view(&b), IN_CHUNKS "'abc0123456789'\n");
 	wrote(&b, CHUNKED "3\r\nabc\r\na\r\n0123456789\r\n0\r\n\r\n");
 }

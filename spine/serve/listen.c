@@ -41,11 +41,12 @@ tls_options(const struct tf_args *args, struct tf_tls_options *t, struct tf_faul
 				     .key = tf_args_cstr(args, "tls-key"),
 				     .client_ca = tf_args_cstr(args, "client-ca"),
 				     .crl = tf_args_cstr(args, "crl"),
-				     .ocsp = tf_args_cstr(args, "ocsp")};
+				     .ocsp = tf_args_cstr(args, "ocsp"),
+				     .http2 = tf_args_flag(args, "http2")};
 	if (!t->certificate != !t->key)
 		return tf_fault(f, TF_USAGE, "--tls-cert and --tls-key go together");
-	if (!t->certificate && (t->client_ca || t->crl || t->ocsp))
-		return tf_fault(f, TF_USAGE, "--client-ca, --crl and --ocsp need --tls-cert");
+	if (!t->certificate && (t->client_ca || t->crl || t->ocsp || t->http2))
+		return tf_fault(f, TF_USAGE, "--client-ca, --crl, --ocsp and --http2 need --tls-cert");
 	if (t->crl && !t->client_ca)
 		return tf_fault(f, TF_USAGE, "--crl needs --client-ca");
 	if (t->client_ca)

@@ -16,6 +16,7 @@
 		{"tls-key", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: its key"},                                 \
 		{"client-ca", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: whose clients are let in"},              \
 		{"client-cert", TF_PARAM_CHOICE, false, "must|may", "must", 0, 0, "with --client-ca"},                 \
+		{"http2", TF_PARAM_FLAG, false, NULL, NULL, 0, 0, "over TLS, offer HTTP/2 too"},                       \
 		{"crl", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "PEM: revoked client certificates"},                 \
 		{"ocsp", TF_PARAM_TEXT, false, "FILE", NULL, 0, 0, "DER: answer to staple"},                           \
 		{"connections-per-peer",                                                                               \

@@ -113,7 +113,8 @@ put_head(struct tf_exchange *x, int status, const char *type, uint64_t length)
 	x->bodyless |= status == 204 || status == 304;
 	x->chunked = length == TF_HTTP_BODY_NONE;
 	(void)tf_buf_room(&x->out, HEAD_ROOM + x->extra.n + (x->chunked || x->bodyless ? 0 : (size_t)length));
-	tf_http_put_head(&x->out, status, length, x->conn->close || s->draining, tf_os_now(s->os));
+	tf_http_put_head(&x->out, tf_exchange_version(x), status, length, x->conn->close || s->draining,
+			 tf_os_now(s->os));
 	if (type)
 		tf_http_put_header(&x->out, "Content-Type", tf_str(type));
 	tf_http_put_header(&x->out, "X-Correlation-Id", tf_trace_correlation(&x->trace));
@@ -159,7 +160,7 @@ tf_reply_write(struct tf_exchange *x, struct tf_str bytes)
 		pthread_cond_wait(&s->room, &s->lock);
 	bool gone = x->conn->fd < 0 || s->closing || x->out.err;
 	if (!gone && !x->bodyless)
-		tf_http_put_chunk(&x->out, bytes);
+		tf_http_put_chunk(&x->out, tf_exchange_version(x), bytes);
 	x->body_out += x->bodyless ? 0 : bytes.n;
 	touch(x->conn);
 	pthread_mutex_unlock(&s->lock);
@@ -173,7 +174,7 @@ finish(struct tf_exchange *x, enum tf_answer state)
 	pthread_mutex_lock(&s->lock);
 	TF_ASSERT(x->state == TF_ANSWER_BEGUN);
 	if (state == TF_ANSWER_ENDED && x->chunked && !x->bodyless)
-		tf_http_put_last(&x->out);
+		tf_http_put_last(&x->out, tf_exchange_version(x));
 	x->state = x->out.err ? TF_ANSWER_ABORTED : state;
 	touch(x->conn);
 	pthread_mutex_unlock(&s->lock);

@@ -1,5 +1,6 @@
 /* The event loop; see server.h. */
 #include "base/mem.h"
+#include "h2.h"
 #include "server_impl.h"
 
 #define EVENTS_MAX  256
@@ -19,6 +20,7 @@ defaults(struct tf_server_options *o)
 #define DEFAULT(field, value) o->field = o->field ? o->field : (value)
 	DEFAULT(connections_max, 1024);
 	DEFAULT(bodies_max, 256u << 20);
+	DEFAULT(streams_max, 4096);
 	DEFAULT(workers, 2);
 	DEFAULT(queue_max, 64);
 	DEFAULT(out_bytes, 256u << 10);
@@ -259,7 +261,8 @@ run_round(struct tf_server *s, tf_dur wait, tf_dur *out_wait, struct tf_fault *f
 	begin_drain(s);
 	*out_wait = s->o.after ? s->o.after(s->o.ctx) : -1;
 	s->dispatched = false;
-	if (flush_touched(s) || s->dispatched)
+	bool more = flush_touched(s);
+	if (tf_h2_send_all(s) || more || s->dispatched)
 		*out_wait = 0; /* to its commit */
 	tf_watch_pass(s->o.watch, &s->lines);
 	tf_conn_reap(s);

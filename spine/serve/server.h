@@ -5,12 +5,13 @@
  * answer of any size: tf_reply_write waits while the client is slow. An exchange ends with tf_reply, tf_reply_problem,
  * tf_reply_end or tf_reply_abort, exactly once, also when the client has gone away.
  *
- * One request at a time is read from a connection; pipelined ones wait in the socket. Bounds: struct
- * tf_server_options, each answered with the status it names. Errors are RFC 9457 problem details. X-Correlation-Id (1
- * to 64 of letters, digits and "._:-") and traceparent are taken from the request or made anew, and the correlation id
- * is sent back. With `spans` each request of a sampled trace is recorded as a server span; a handler's own spans are
- * its children by tf_exchange_trace. /healthz, /readyz and /metrics are always there. Thread rule: all calls from the
- * loop's thread, but for replies of an exchange in a worker, from that worker. */
+ * One request at a time is read from a connection; pipelined ones wait in the socket. Over TLS that offers it (tls.h)
+ * HTTP/2 is spoken too: a stream is to its handler what a connection is, and streams are answered in any order. Bounds:
+ * struct tf_server_options, each answered with the status it names. Errors are RFC 9457 problem details.
+ * X-Correlation-Id (1 to 64 of letters, digits and "._:-") and traceparent are taken from the request or made anew, and
+ * the correlation id is sent back. With `spans` each request of a sampled trace is recorded as a server span; a
+ * handler's own spans are its children by tf_exchange_trace. /healthz, /readyz and /metrics are always there. Thread
+ * rule: all calls from the loop's thread, but for replies of an exchange in a worker, from that worker. */
 #pragma once
 #include "os/net.h"
 #include "serve/http.h"
@@ -57,6 +58,7 @@ struct tf_server_options {
 	uint32_t connections_max; /* 1024. Past it the oldest whose next request has not come yet is
 				   * closed for the new one; where all have one, the new one waits in the listener's
 				   * backlog */
+	uint32_t streams_max;     /* 4096 of HTTP/2, all connections together; one more is refused, to be tried again */
 	uint64_t bodies_max;      /* 256 MiB: bytes of bodies being read or worked on; past it 429 */
 	uint32_t workers;         /* 2 */
 	uint32_t queue_max;       /* 64: exchanges waiting for a worker; past it 503 */

@@ -14,8 +14,16 @@ enum tf_conn_phase {
 	TF_CONN_IDLE,      /* between requests */
 	TF_CONN_HEAD,      /* reading a head */
 	TF_CONN_BODY,      /* reading a body */
+	TF_CONN_HTTP2,     /* carries streams, each of them a connection of its own; see h2.h */
 	TF_CONN_ANSWER,    /* the handler has it, or the answer is being sent */
 	TF_CONN_LINGER,    /* answered and shut; what still comes is thrown away until the client closes */
+};
+
+/* Of a connection that is a stream of HTTP/2. */
+struct tf_stream {
+	int32_t id;    /* 0: its session knows it no more */
+	bool answered; /* the head was given to the session */
+	bool last;     /* all of the answer was taken from the exchange */
 };
 
 enum tf_answer { TF_ANSWER_NONE, TF_ANSWER_BEGUN, TF_ANSWER_ENDED, TF_ANSWER_ABORTED };
@@ -69,6 +77,10 @@ struct tf_conn {
 	size_t early_at;
 	struct tf_buf sending;
 	size_t sent;
+	struct tf_h2 *h2;        /* NULL: HTTP/1.1, or a stream */
+	struct tf_conn *streams; /* that it carries */
+	struct tf_conn *under;   /* a stream: what carries it, and lives longer; else NULL */
+	struct tf_stream stream;
 	struct tf_exchange x;
 };
 
@@ -94,8 +106,10 @@ struct tf_server {
 	atomic_bool reload;
 	atomic_bool draining;
 	tf_dur drain_until;
-	struct tf_buf lines; /* of the log, for requests that ended in this round */
-	bool dispatched;     /* a handler ran after this round's `after` */
+	struct tf_buf lines;  /* of the log, for requests that ended in this round */
+	bool dispatched;      /* a handler ran after this round's `after` */
+	struct tf_h2 *h2_due; /* those with frames to send */
+	uint32_t streams;     /* of HTTP/2, all connections together */
 
 	pthread_mutex_t lock;
 	pthread_cond_t room; /* an answer was sent, a client went away */
@@ -117,8 +131,23 @@ enum {
 #undef X
 };
 
+/* What a reply is written for. */
+static inline enum tf_http_version
+tf_exchange_version(const struct tf_exchange *x)
+{
+	return x->conn->under ? TF_HTTP_2 : TF_HTTP_1_1;
+}
+
 /* conn.c */
 void tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer);
+/* A stream on it, whose head is being read; NULL: no memory. */
+struct tf_conn *tf_conn_stream(struct tf_conn *under);
+/* What its reader (c->in) said: answers, or calls the handler. */
+void tf_conn_event(struct tf_conn *c, enum tf_http_event e);
+/* What the handler wrote, when what was taken before is sent; returns the answer's state at that moment. */
+enum tf_answer tf_conn_take(struct tf_conn *c, bool *out_more);
+/* Sends what HTTP/2 has ready, and ends it where that was the last. */
+void tf_conn_push(struct tf_conn *c);
 void tf_conn_readable(struct tf_conn *c);
 /* Sends more of what was taken; touches it when that is all sent. */
 void tf_conn_writable(struct tf_conn *c);

@@ -146,6 +146,22 @@ big(void *ctx, struct tf_exchange *x)
 }
 
 static void
+drip(void *ctx, struct tf_exchange *x)
+{
+	struct site *s = ctx;
+	tf_reply_begin(x, 200, "text/event-stream");
+	(void)!tf_reply_write(x, TF_STR("one"));
+	pthread_mutex_lock(&s->lock);
+	unsigned number = s->working++;
+	pthread_cond_broadcast(&s->moved);
+	while (s->released <= number)
+		pthread_cond_wait(&s->moved, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	(void)!tf_reply_write(x, TF_STR("two"));
+	tf_reply_end(x);
+}
+
+static void
 broken(void *ctx, struct tf_exchange *x)
 {
 	(void)ctx;
@@ -201,6 +217,7 @@ static const struct tf_route routes[] = {
 	{"GET", "/wait", wait_in_worker, .flags = TF_ROUTE_WORKER},
 	{"GET", "/gated", work, .flags = TF_ROUTE_WORKER, .gate = keep_at_gate},
 	{"GET", "/big", big, .flags = TF_ROUTE_WORKER, .query = "n"},
+	{"GET", "/drip", drip, .flags = TF_ROUTE_WORKER},
 	{"GET", "/broken", broken},
 	{"GET", "/fault", fault, .query = "code"},
 	{"GET", "/headers", headers},
@@ -229,6 +246,9 @@ after(void *ctx)
 	for (unsigned i = 0; i < s->watched_count; i++)
 		seen += lying(s->watched[i]);
 	if (s->watched_count && seen > s->committed)
+		s->early++;
+	char byte;
+	if (s->sealed && s->handled > s->committed && recv(s->sealed, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
 		s->early++;
 	s->committed = s->handled;
 	memcpy(let, s->held, n * sizeof *let);

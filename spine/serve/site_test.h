@@ -9,6 +9,7 @@
  * GET  /wait                kept in a worker until site_release
  * GET  /gated               kept by the gate until site_release, then answered in a worker
  * GET  /big?n=MIB           n MiB of a pattern from a worker, until the client is gone
+ * GET  /drip                a stream from a worker, whose second half comes after site_release
  * GET  /broken              a stream that is aborted
  * GET  /fault?code=N        tf_reply_fault
  * GET  /headers             more headers than there is room for
@@ -50,6 +51,7 @@ struct site {
 	unsigned letting; /* what `after` is to answer */
 	int watched[SITE_WATCHED];
 	unsigned watched_count;
+	int sealed; /* 0: none; a watched client's whose answers cannot be read: nothing may lie before it */
 };
 
 /* Runs a server with these limits and the routes above. */

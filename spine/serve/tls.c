@@ -152,11 +152,12 @@ static int
 choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n, const unsigned char *in, unsigned in_n,
 	    void *arg)
 {
-	static const unsigned char offered[] = "\x08http/1.1";
+	static const unsigned char both[] = "\x02h2\x08http/1.1";
+	const struct tf_tls *t = arg;
+	const unsigned char *offered = t->o.http2 ? both : both + 3;
+	unsigned n = sizeof both - 1 - (unsigned)(offered - both);
 	(void)ssl;
-	(void)arg;
-	if (SSL_select_next_proto((unsigned char **)out, out_n, offered, sizeof offered - 1, in, in_n) ==
-	    OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto((unsigned char **)out, out_n, offered, n, in, in_n) == OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_OK;
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -174,7 +175,7 @@ configure(struct making *m)
 				      SSL_MODE_NO_AUTO_CHAIN); /* what the file holds is sent, not what the CAs add */
 	tls_session_setup(ctx);
 	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, NULL);
+	SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, t);
 	SSL_CTX_set_tlsext_status_cb(ctx, staple);
 	SSL_CTX_set_tlsext_status_arg(ctx, t);
 	int mode = t->o.clients == TF_TLS_CLIENTS_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER;

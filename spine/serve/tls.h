@@ -49,6 +49,7 @@ struct tf_tls_options {
 	const char *ocsp;      /* DER: stapled as it is; NULL: none */
 	tf_dur ticket_rotate;  /* 0: an hour */
 	uint32_t sessions;     /* kept in memory; 0: TF_TLS_SESSIONS */
+	bool http2;            /* offer h2 besides http/1.1 */
 };
 
 /* A client's certificate, as it proved to have its key. */
@@ -99,5 +100,7 @@ const struct tf_certificate *tf_tls_certificate(const struct tf_tls_conn *c);
 /* Before each request: TF_DENIED when the certificate has expired, or is not good in the present generation. */
 enum tf_err tf_tls_recheck(struct tf_tls_conn *c, struct tf_fault *f) TF_MUST_USE;
 bool tf_tls_resumed(const struct tf_tls_conn *c);
+/* Was h2 agreed on (ALPN)? */
+bool tf_tls_http2(const struct tf_tls_conn *c);
 /* "TLSv1.3" */
 const char *tf_tls_version(const struct tf_tls_conn *c);

@@ -141,6 +141,15 @@ tf_tls_resumed(const struct tf_tls_conn *c)
 	return SSL_session_reused(c->ssl);
 }
 
+bool
+tf_tls_http2(const struct tf_tls_conn *c)
+{
+	const unsigned char *name;
+	unsigned n;
+	SSL_get0_alpn_selected(c->ssl, &name, &n);
+	return n == 2 && memcmp(name, "h2", 2) == 0;
+}
+
 const char *
 tf_tls_version(const struct tf_tls_conn *c)
 {

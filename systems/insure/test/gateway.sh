@@ -47,7 +47,7 @@ cp id/crl.pem crl.pem
 "$bin/tenfold-insure" simulate --data data --policies 100 --partner P-ALPHA >/dev/null
 start() { # OPTIONS...
 	"$bin/tenfold-insure" serve --data data --listen 127.0.0.1:0 --tls-cert server.pem --tls-key server.key --client-ca id/ca.pem --crl crl.pem \
-		--issuer "$issuer" --audience $audience --jwks "$at/jwks" --issuer-ca id/ca.pem --audit audit "$@" 2>insure.log &
+		--issuer "$issuer" --audience $audience --jwks "$at/jwks" --issuer-ca id/ca.pem --audit audit ${GATEWAY_OPTIONS:-} "$@" 2>insure.log &
 	insure=$!
 	jobs+=($insure)
 	await insure.log serve.ready || { echo "not ok - insure starts: $(tail -n 1 insure.log)"; exit 1; }
@@ -113,7 +113,7 @@ promise "two tokens: 400" is 400
 with alpha -H "Authorization: Basic YTpi" "$policy"
 promise "another scheme: 401" is 401
 curl -s -m 10 --cacert id/ca.pem -H "Authorization: Bearer $alpha" "$policy" >out 2>&1
-promise "no certificate: no connection" same $? 56
+promise "no certificate: no connection" grep -qx "5[56]" <<<$? # curl: sending or receiving failed
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout id/certs/evil.key -out id/certs/evil.pem -subj /CN=alpha -days 1 2>/dev/null
 get evil "$alpha"
 promise "a certificate of one's own making: no connection" same "$status" 000
