@@ -19,13 +19,6 @@
 
 #define HEX_BYTES (2 * TF_AUDIT_HASH + 1)
 
-static void
-hex_of(const uint8_t hash[static TF_AUDIT_HASH], char out[static HEX_BYTES])
-{
-	for (int i = 0; i < TF_AUDIT_HASH; i++)
-		snprintf(out + 2 * i, 3, "%02x", hash[i]);
-}
-
 /* COUNT:HASH, as `head` prints it. */
 static enum tf_err
 parse_head(struct tf_str text, struct tf_audit_head *out, struct tf_fault *f)
@@ -53,7 +46,7 @@ tell(const struct tf_audit_head *head, const struct tf_fault *f, bool json)
 {
 	char hex[HEX_BYTES];
 	struct tf_buf b;
-	hex_of(head->hash, hex);
+	tf_hex(head->hash, TF_AUDIT_HASH, hex);
 	tf_buf_init(&b, 0);
 	if (!json) {
 		tf_buf_printf(&b,
@@ -112,7 +105,7 @@ head(void *ctx, const struct tf_command *self, int argc, char **argv)
 		return code;
 	if (tf_audit_verify(ctx, tf_args_cstr(&a, "data"), NULL, NULL, NULL, &head, &f))
 		return tf_program_fail(&f);
-	hex_of(head.hash, hex);
+	tf_hex(head.hash, TF_AUDIT_HASH, hex);
 	printf("%" PRIu64 ":%s\n", head.count, hex);
 	return tf_program_finish(0);
 }

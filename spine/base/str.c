@@ -85,3 +85,15 @@ tf_str_i64(struct tf_str s, int64_t *out)
 	*out = neg ? (int64_t)(0 - v) : (int64_t)v;
 	return true;
 }
+
+char *
+tf_hex(const void *p, size_t n, char *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint8_t byte = ((const uint8_t *)p)[i];
+		*out++ = "0123456789abcdef"[byte >> 4];
+		*out++ = "0123456789abcdef"[byte & 15];
+	}
+	*out = 0;
+	return out;
+}

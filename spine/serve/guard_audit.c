@@ -1,17 +1,16 @@
 /* What the gate keeps in the audit log: decisions, and refusals in a bounded number; see guard.h. */
-#include <stdio.h>
-
 #include "base/json.h"
 #include "base/mem.h"
 #include "guard_impl.h"
 
-#define PATH_KEPT 512 /* bytes of a path in a record */
+#define PATH_KEPT   512 /* bytes of a path in a record */
+#define RECORD_ROOM 768 /* most records need no more: it grows once, not by and by */
 
 void
 guard_take_certificate(struct tf_caller *who, const struct tf_certificate *c)
 {
-	for (int i = 0; c && i < 32; i++)
-		snprintf(who->certificate + 2 * i, 3, "%02x", c->sha256[i]);
+	if (c)
+		tf_hex(c->sha256, sizeof c->sha256, who->certificate);
 }
 
 static void
@@ -55,6 +54,7 @@ tf_guard_record(struct tf_guard *g, struct tf_exchange *x, const struct tf_calle
 	if (!g->audit)
 		return TF_OK;
 	tf_buf_init(&b, TF_AUDIT_TEXT);
+	(void)tf_buf_room(&b, RECORD_ROOM);
 	struct tf_json_out w = tf_json_out(&b);
 	tf_json_begin_object(&w);
 	tf_json_set_cstr(&w, "what", "decided");
@@ -82,6 +82,7 @@ guard_record_refusal(struct tf_guard *g, const struct tf_peer *peer, struct tf_e
 		return;
 	}
 	tf_buf_init(&b, TF_AUDIT_TEXT);
+	(void)tf_buf_room(&b, RECORD_ROOM);
 	struct tf_json_out w = tf_json_out(&b);
 	tf_json_begin_object(&w);
 	tf_json_set_cstr(&w, "what", "refused");

@@ -1,6 +1,8 @@
 /* Reading requests; see http.h. Framing is here, what a head says is http_head.c's. */
 #include "http_impl.h"
 
+#define HEAD_ROOM 1024 /* most heads need no more: it grows once, not by and by */
+
 enum state { HEAD, BODY_BEGIN, BODY_LENGTH, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER, WHOLE, REFUSED };
 
 void
@@ -85,6 +87,8 @@ read_head(struct tf_http_in *in, struct tf_str *bytes)
 		struct tf_str part = take_line(bytes, &whole);
 		if (in->head.n + part.n > TF_HTTP_HEAD_BYTES)
 			return head_too_long(in);
+		if (!in->head.n)
+			(void)tf_buf_room(&in->head, HEAD_ROOM);
 		tf_buf_str(&in->head, part);
 		if (in->head.err)
 			return tf_http_refuse(in, 503, "out of memory");

@@ -10,10 +10,7 @@ static void
 put_hex(struct tf_json_out *w, const char *name, const uint8_t *p, size_t n)
 {
 	char text[33];
-	for (size_t i = 0; i < n; i++) {
-		text[2 * i] = "0123456789abcdef"[p[i] >> 4];
-		text[2 * i + 1] = "0123456789abcdef"[p[i] & 15];
-	}
+	tf_hex(p, n, text);
 	tf_json_set_str(w, name, tf_str_n(text, 2 * n));
 }
 

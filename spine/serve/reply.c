@@ -7,6 +7,7 @@
 
 #define PROBLEM_TYPE "application/problem+json"
 #define HEAD_ROOM    ((size_t)512) /* for a head without its own headers: it grows once, not by and by */
+#define EXTRA_ROOM   ((size_t)384) /* for headers of the answer's own */
 #define LINES_KEPT   ((size_t)64 << 10)
 
 const struct tf_http_request *
@@ -100,6 +101,8 @@ tf_exchange_gone(struct tf_exchange *x)
 void
 tf_reply_header(struct tf_exchange *x, const char *name, struct tf_str value)
 {
+	if (!x->extra.n)
+		(void)tf_buf_room(&x->extra, EXTRA_ROOM);
 	tf_http_put_header(&x->extra, name, value);
 }
 

@@ -12,8 +12,9 @@
  * Kept sessions: TLS 1.3 clients with a certificate are given 32 bytes that name what is kept here, while there is
  * room. Nothing is decoded when they come back: with OpenSSL 3.0 that is most of a handshake. A place is taken anew
  * when its client came back, and was given another; when its connection broke; or, for a client that came back, from
- * one that has not yet. A session holds some 10 KB, and 4 KB for each certificate between leaf and CA; those that go
- * on from one handshake share its certificates. All places: 80 MB when there is none between, 160 MB at most.
+ * one that has not yet, or not for TF_TLS_SESSION_SURE. A session holds some 10 KB, and 4 KB for each certificate
+ * between leaf and CA; those that go on from one handshake share its certificates. All places: 80 MB when there is none
+ * between, 160 MB at most.
  *
  * Tickets (no state here) for all others, and when no place is free: encrypted by a key that changes every
  * ticket_rotate; the one before still opens them. They carry the client's certificates.
@@ -25,11 +26,12 @@
 
 #define TF_TLS_FILE_BYTES           (1u << 20) /* a PEM or DER file */
 #define TF_TLS_CRL_BYTES            (64u << 20)
-#define TF_TLS_CHAIN_BYTES          8192 /* of intermediates in a ticket; a longer chain is not resumed */
-#define TF_TLS_CACHE                4096 /* client certificates whose chain is known to be good */
-#define TF_TLS_SESSIONS             8192 /* kept in memory */
-#define TF_TLS_SESSION_CERTIFICATES 3    /* of one of them, the leaf too; who has more gets a ticket */
-#define TF_TLS_SESSION_BYTES        4096 /* of these */
+#define TF_TLS_CHAIN_BYTES          8192          /* of intermediates in a ticket; a longer chain is not resumed */
+#define TF_TLS_CACHE                4096          /* client certificates whose chain is known to be good */
+#define TF_TLS_SESSIONS             8192          /* kept in memory */
+#define TF_TLS_SESSION_SURE         (30 * TF_SEC) /* of a client that came back: so long nobody else gets its place */
+#define TF_TLS_SESSION_CERTIFICATES 3             /* of one of them, the leaf too; who has more gets a ticket */
+#define TF_TLS_SESSION_BYTES        4096          /* of these */
 
 struct tf_tls;
 struct tf_tls_conn;

@@ -35,6 +35,7 @@ struct tls_session {
 	SSL_SESSION *session;
 	struct tls_client *client;
 	uint64_t period; /* in which it was made */
+	tf_dur made;     /* ticks */
 	bool came_back;  /* made when its client resumed another: last to go */
 	bool used;       /* its client has another by now: first to go */
 };

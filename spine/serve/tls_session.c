@@ -60,24 +60,30 @@ find(struct tf_tls *t, const unsigned char id[static SSL_MAX_SSL_SESSION_ID_LENG
 	return s;
 }
 
-/* One of the few next places that is empty, or whose session will hardly be missed; NULL: none. For a client that does
- * come back, also that of one who has not shown yet that it will: many never do. */
+/* May its place go to a client that came back? Many never do; and who did may have left for good. */
+static bool
+is_weak(const struct tf_tls *t, const struct tls_session *s)
+{
+	return !s->came_back || tf_os_ticks(t->os) - s->made > TF_TLS_SESSION_SURE;
+}
+
+/* One of the few next places that is empty, or whose session will hardly be missed; NULL: none. */
 static struct tls_session *
 make_room(struct tf_tls *t, bool came_back)
 {
-	struct tls_session *guess = NULL;
+	struct tls_session *oldest = NULL;
 	for (int i = 0; i < LOOK; i++) {
 		struct tls_session *s = &t->sessions[t->next++ % t->o.sessions];
 		if (!s->session || is_over(t, s) || s->used || !SSL_SESSION_is_resumable(s->session)) {
 			vacate(s);
 			return s;
 		}
-		if (came_back && !s->came_back)
-			guess = s;
+		if (came_back && is_weak(t, s) && (!oldest || s->made < oldest->made))
+			oldest = s;
 	}
-	if (guess)
-		vacate(guess);
-	return guess;
+	if (oldest)
+		vacate(oldest);
+	return oldest;
 }
 
 /* Certificates cost some 4 KiB each once they are decoded. */
@@ -114,7 +120,11 @@ tls_session_keep(struct tf_tls_conn *c)
 		SSL_SESSION_free(session);
 		return false;
 	}
-	*place = (struct tls_session){session, tls_client_ref(c->client), t->period, came_back, false};
+	*place = (struct tls_session){.session = session,
+				      .client = tls_client_ref(c->client),
+				      .period = t->period,
+				      .made = tf_os_ticks(t->os),
+				      .came_back = came_back};
 	return true;
 }
 

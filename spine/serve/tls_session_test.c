@@ -252,6 +252,29 @@ lengthen(struct pki_pair *p, const struct pki_pair *issuer, size_t n)
 
 /* Their memory is bounded: by how many certificates there are, and by their bytes. */
 static void
+who_left_for_good_makes_room(void **state)
+{
+	struct stage *s = *state;
+	struct tf_os *sim = simulate(s);
+	server_with(s, sim, 1);
+	SSL_SESSION *one = session_by(s, &ways[1], &s->good, NULL), *other = session_by(s, &ways[2], &s->good, NULL);
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, one)); /* and then stays away */
+	tf_sim_advance(sim, TF_TLS_SESSION_SURE - TF_SEC);
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, other));
+	assert_true(ticket_size(kept) > SSL_MAX_SSL_SESSION_ID_LENGTH);
+	SSL_SESSION_free(other);
+	other = kept;
+	kept = NULL;
+	tf_sim_advance(sim, 2 * TF_SEC);
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, other));
+	assert_int_equal(ticket_size(kept), SSL_MAX_SSL_SESSION_ID_LENGTH);
+	SSL_SESSION_free(one);
+	SSL_SESSION_free(other);
+	tf_tls_free(&s->tls);
+	tf_sim_free(&sim);
+}
+
+static void
 long_certificates_are_not_kept(void **state)
 {
 	struct stage *s = *state;
@@ -411,6 +434,7 @@ main(void)
 		TEST(sessions_end_by_the_clock),
 		TEST(a_full_table_gives_tickets),
 		TEST(who_came_back_is_not_forgotten_for_another),
+		TEST(who_left_for_good_makes_room),
 		TEST(long_certificates_are_not_kept),
 		TEST(nameless_clients_are_not_kept),
 		TEST(an_id_is_of_its_version),

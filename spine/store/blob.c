@@ -13,11 +13,7 @@ struct tf_etag
 tf_etag_of_digest(const uint8_t digest[static 16])
 {
 	struct tf_etag e;
-	for (size_t i = 0; i < 16; i++) {
-		e.hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
-		e.hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
-	}
-	e.hex[32] = 0;
+	tf_hex(digest, 16, e.hex);
 	return e;
 }
 

@@ -3,16 +3,6 @@
 
 #define TEXT_BYTES (TF_TRACEPARENT_BYTES - 1)
 
-static char *
-to_hex(char *to, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		*to++ = "0123456789abcdef"[p[i] >> 4];
-		*to++ = "0123456789abcdef"[p[i] & 15];
-	}
-	return to;
-}
-
 /* Lower case only, as the standard has it. */
 static int
 digit(char c)
@@ -46,7 +36,7 @@ all_zero(const uint8_t *p, size_t n)
 static void
 correlate_by_trace(struct tf_trace *t)
 {
-	to_hex(t->correlation, t->trace, sizeof t->trace);
+	tf_hex(t->trace, sizeof t->trace, t->correlation);
 	t->correlation_n = 2 * sizeof t->trace;
 }
 
@@ -102,11 +92,11 @@ tf_trace_format(const struct tf_trace *t, char out[static TF_TRACEPARENT_BYTES])
 {
 	char *p = out;
 	memcpy(p, "00-", 3);
-	p = to_hex(p + 3, t->trace, sizeof t->trace);
+	p = tf_hex(t->trace, sizeof t->trace, p + 3);
 	*p++ = '-';
-	p = to_hex(p, t->span, sizeof t->span);
+	p = tf_hex(t->span, sizeof t->span, p);
 	*p++ = '-';
-	*to_hex(p, &t->flags, 1) = 0;
+	tf_hex(&t->flags, 1, p);
 	return out;
 }
 
