@@ -10,9 +10,9 @@
  *
  * With identities=DIR and ca=FILE it speaks TLS: each new connection is another client of the directory, with its
  * certificate and its token. As a partner's client does, it resumes the session it had; full=N makes N % of the new
- * connections forget theirs. All clients are introduced, by a connection and a request each, before anything is
- * measured. Answers are counted by class, and checked for status and length only. One thread; its CPU is in the output,
- * and the server's where pid=N names it. */
+ * connections forget theirs. All clients are introduced, by a connection and a request each, and all connections are
+ * open, before anything is measured. Answers are counted by class, and checked for status and length only. One thread;
+ * its CPU is in the output, and the server's where pid=N names it. */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -51,7 +51,21 @@ next_idle(struct load *l)
 	return &l->conns[l->idle[--l->idle_count]];
 }
 
-/* Every client has been seen once and holds a session. */
+/* A connection that is not open yet comes to the top of the idle ones; false: all of those are open. */
+static bool
+unopened_next(struct load *l)
+{
+	for (uint64_t i = l->idle_count; i-- > 0;)
+		if (l->conns[l->idle[i]].fd < 0) {
+			uint64_t top = l->idle[l->idle_count - 1];
+			l->idle[l->idle_count - 1] = l->idle[i];
+			l->idle[i] = top;
+			return true;
+		}
+	return false;
+}
+
+/* Every client has been seen once and holds a session; then every connection is open. */
 static int
 introduce(struct load *l)
 {
@@ -60,8 +74,9 @@ introduce(struct load *l)
 	tf_dur until = tf_os_ticks(l->os) + STALLED;
 	uint64_t all = l->idle_count;
 	l->until = until;
-	while (l->introduced < l->ids.count || l->idle_count < all) {
-		while (l->introduced < l->ids.count && l->idle_count && all - l->idle_count < AT_ONCE)
+	while (l->introduced < l->ids.count || l->idle_count < all || unopened_next(l)) {
+		while (l->idle_count && all - l->idle_count < AT_ONCE &&
+		       (unopened_next(l) || l->introduced < l->ids.count))
 			conn_begin(l, next_idle(l), tf_os_ticks(l->os), true);
 		if (tf_os_ticks(l->os) > until)
 			return load_fail("the server does not answer", NULL);

@@ -6,14 +6,16 @@
 
 /* As draft-ietf-httpapi-ratelimit-headers has them. */
 static void
-rate_headers(const struct tf_limits *l, struct tf_exchange *x, const struct tf_allowance *w)
+rate_headers(struct tf_guard *g, struct tf_exchange *x, const struct tf_allowance *w)
 {
 	char text[96];
+	const struct tf_limits *l = &g->limits;
 	if (!l->rate)
 		return;
-	snprintf(text, sizeof text, "\"requests\";q=%" PRId64 ";w=%" PRId64, l->burst,
-		 (l->burst + l->rate - 1) / l->rate);
-	tf_reply_header(x, "RateLimit-Policy", tf_str(text));
+	if (!g->rate_policy[0])
+		snprintf(g->rate_policy, sizeof g->rate_policy, "\"requests\";q=%" PRId64 ";w=%" PRId64, l->burst,
+			 (l->burst + l->rate - 1) / l->rate);
+	tf_reply_header(x, "RateLimit-Policy", tf_str(g->rate_policy));
 	snprintf(text, sizeof text, "\"requests\";r=%" PRId64 ";t=%" PRId64, w->left, w->reset_s);
 	tf_reply_header(x, "RateLimit", tf_str(text));
 }
@@ -51,7 +53,7 @@ guard_meter(struct tf_guard *g, struct tf_exchange *x, struct tf_str partner)
 		tf_reply_fault(x, &f, NULL);
 		return TF_GUARD_ANSWERED;
 	}
-	rate_headers(&g->limits, x, &w);
+	rate_headers(g, x, &w);
 	if (w.allowed)
 		return TF_GUARD_IN;
 	snprintf(text, sizeof text, "%" PRId64, w.retry_s > 0 ? w.retry_s : 1);

@@ -318,7 +318,11 @@ char *
 insure_number(uint64_t policy, char out[static INSURE_NUMBER_BYTES + 1])
 {
 	uint64_t check = 98 - policy * 100 % 97;
-	snprintf(out, INSURE_NUMBER_BYTES + 1, "P%010" PRIu64 "%02" PRIu64, policy % UINT64_C(10000000000), check);
+	uint64_t digits = policy % UINT64_C(10000000000) * 100 + check;
+	out[0] = 'P';
+	out[INSURE_NUMBER_BYTES] = 0;
+	for (int i = INSURE_NUMBER_BYTES - 1; i > 0; i--, digits /= 10)
+		out[i] = (char)('0' + digits % 10);
 	return out;
 }
 
