@@ -100,6 +100,15 @@ void tf_guard_after(struct tf_guard *g, tf_dur *soon);
  * answer. offset: of its event. */
 enum tf_err tf_guard_record(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who, struct tf_str key,
 			    uint64_t offset, struct tf_fault *f) TF_MUST_USE;
+/* At a start. A decision's record is synced ahead of it, but a crash may find the log flushed and the record not: the
+ * decision stands then, and has none. *out_next: the offset after the newest decision that is recorded; those of the
+ * log from there on are to be recorded late. False: there is no record yet to go by, or no audit log. */
+enum tf_err tf_guard_recorded(struct tf_guard *g, bool *out_any, uint64_t *out_next, struct tf_fault *f) TF_MUST_USE;
+enum tf_err tf_guard_record_late(struct tf_guard *g, struct tf_str partner, struct tf_str key, uint64_t offset,
+				 const struct tf_trace *trace, struct tf_fault *f) TF_MUST_USE;
+/* That the service began, and with which offset as its next: a decision recorded before with that or a higher one was
+ * lost before anybody was told. */
+enum tf_err tf_guard_record_start(struct tf_guard *g, uint64_t next, struct tf_fault *f) TF_MUST_USE;
 /* Any thread. */
 enum tf_err tf_guard_sync(struct tf_guard *g, struct tf_fault *f) TF_MUST_USE;
 /* Is there anything for it to do? */

@@ -3,8 +3,9 @@
 #include "base/mem.h"
 #include "guard_impl.h"
 
-#define PATH_KEPT   512 /* bytes of a path in a record */
-#define RECORD_ROOM 768 /* most records need no more: it grows once, not by and by */
+#define PATH_KEPT    512 /* bytes of a path in a record */
+#define RECORD_ARENA ((size_t)256 << 10)
+#define RECORD_ROOM  768 /* most records need no more: it grows once, not by and by */
 
 void
 guard_take_certificate(struct tf_caller *who, const struct tf_certificate *c)
@@ -46,6 +47,25 @@ keep(struct tf_guard *g, struct tf_buf *b, struct tf_fault *f)
 	return e;
 }
 
+static struct tf_json_out
+entry_begin(struct tf_buf *b, const char *what)
+{
+	tf_buf_init(b, TF_AUDIT_TEXT);
+	(void)tf_buf_room(b, RECORD_ROOM);
+	struct tf_json_out w = tf_json_out(b);
+	tf_json_begin_object(&w);
+	tf_json_set_cstr(&w, "what", what);
+	return w;
+}
+
+static enum tf_err
+entry_end(struct tf_guard *g, struct tf_json_out *w, struct tf_buf *b, struct tf_fault *f)
+{
+	tf_json_end_object(w);
+	tf_json_finish(w);
+	return keep(g, b, f);
+}
+
 enum tf_err
 tf_guard_record(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who, struct tf_str key,
 		uint64_t offset, struct tf_fault *f)
@@ -53,17 +73,78 @@ tf_guard_record(struct tf_guard *g, struct tf_exchange *x, const struct tf_calle
 	struct tf_buf b;
 	if (!g->audit)
 		return TF_OK;
-	tf_buf_init(&b, TF_AUDIT_TEXT);
-	(void)tf_buf_room(&b, RECORD_ROOM);
-	struct tf_json_out w = tf_json_out(&b);
-	tf_json_begin_object(&w);
-	tf_json_set_cstr(&w, "what", "decided");
+	struct tf_json_out w = entry_begin(&b, "decided");
 	describe(&w, tf_exchange_peer(x), x, who);
 	tf_json_set_str(&w, "key", key);
 	tf_json_set_u64(&w, "offset", offset);
-	tf_json_end_object(&w);
-	tf_json_finish(&w);
-	return keep(g, &b, f);
+	return entry_end(g, &w, &b, f);
+}
+
+struct recorded {
+	bool any;
+	uint64_t next;
+};
+
+/* What a record says of the log: a decision's offset, or a start's next one. */
+static bool
+says_next(void *ctx, struct tf_str text)
+{
+	struct recorded *r = ctx;
+	struct tf_arena arena;
+	const struct tf_json *entry;
+	struct tf_str what;
+	uint64_t n;
+	tf_arena_init(&arena, "audit record", RECORD_ARENA);
+	bool read = !tf_json_parse(text, &arena, 0, &entry, NULL) && tf_json_str(tf_json_get(entry, "what"), &what);
+	bool decided = read && tf_str_eq(what, TF_STR("decided"));
+	const struct tf_json *v = decided                                      ? tf_json_get(entry, "offset")
+				  : read && tf_str_eq(what, TF_STR("started")) ? tf_json_get(entry, "next")
+									       : NULL;
+	bool says = v && tf_json_is(v, TF_JSON_NUMBER) && tf_str_u64(v->text, &n);
+	if (says)
+		*r = (struct recorded){true, n + decided};
+	tf_arena_release(&arena);
+	return says;
+}
+
+enum tf_err
+tf_guard_recorded(struct tf_guard *g, bool *out_any, uint64_t *out_next, struct tf_fault *f)
+{
+	struct recorded r = {0};
+	if (g->audit)
+		TF_TRY(tf_audit_back(g->audit, says_next, &r, f));
+	*out_any = r.any;
+	*out_next = r.next;
+	return TF_OK;
+}
+
+enum tf_err
+tf_guard_record_late(struct tf_guard *g, struct tf_str partner, struct tf_str key, uint64_t offset,
+		     const struct tf_trace *trace, struct tf_fault *f)
+{
+	struct tf_buf b;
+	char text[TF_TRACEPARENT_BYTES];
+	if (!g->audit)
+		return TF_OK;
+	struct tf_json_out w = entry_begin(&b, "decided");
+	tf_json_set_str(&w, "partner", partner);
+	tf_json_set_str(&w, "correlation", tf_trace_correlation(trace));
+	tf_json_set_cstr(&w, "trace", tf_trace_format(trace, text));
+	tf_json_set_str(&w, "key", key);
+	tf_json_set_u64(&w, "offset", offset);
+	tf_json_set_bool(&w, "late", true);
+	return entry_end(g, &w, &b, f);
+}
+
+enum tf_err
+tf_guard_record_start(struct tf_guard *g, uint64_t next, struct tf_fault *f)
+{
+	struct tf_buf b;
+	if (!g->audit)
+		return TF_OK;
+	struct tf_json_out w = entry_begin(&b, "started");
+	tf_json_set_u64(&w, "next", next);
+	return entry_end(g, &w, &b, f);
 }
 
 void
@@ -81,19 +162,13 @@ guard_record_refusal(struct tf_guard *g, const struct tf_peer *peer, struct tf_e
 		g->unrecorded++;
 		return;
 	}
-	tf_buf_init(&b, TF_AUDIT_TEXT);
-	(void)tf_buf_room(&b, RECORD_ROOM);
-	struct tf_json_out w = tf_json_out(&b);
-	tf_json_begin_object(&w);
-	tf_json_set_cstr(&w, "what", "refused");
+	struct tf_json_out w = entry_begin(&b, "refused");
 	describe(&w, peer, x, who);
 	tf_json_set_i64(&w, "status", status);
 	tf_json_set_cstr(&w, "why", why);
 	if (g->unrecorded)
 		tf_json_set_u64(&w, "unrecorded_before", g->unrecorded);
-	tf_json_end_object(&w);
-	tf_json_finish(&w);
-	if (!keep(g, &b, &f))
+	if (!entry_end(g, &w, &b, &f))
 		g->unrecorded = 0;
 	else
 		tf_watch_fault(g->watch, "audit.failed", x ? tf_exchange_trace(x) : NULL, &f);

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 
 #define RECORD_TYPE 1
+#define TURN        256 /* records looked at, looking back */
 
 struct tf_audit {
 	struct tf_log *log;
@@ -106,6 +107,33 @@ bool
 tf_audit_unsynced(const struct tf_audit *a)
 {
 	return tf_log_synced(a->log, 0) < tf_log_end(a->log, 0);
+}
+
+/* The records from start to below end. */
+static enum tf_err
+tell_some(struct tf_audit *a, uint64_t start, uint64_t end, tf_audit_taken *taken, void *ctx, bool *out_any,
+	  struct tf_fault *f)
+{
+	struct tf_log_reader *r;
+	struct tf_log_record rec;
+	enum tf_err e = TF_OK;
+	TF_TRY(tf_log_read(a->log, 0, start, &r, f));
+	for (uint64_t i = start; !e && i < end; i++)
+		if (!(e = tf_log_next(r, &rec, f)) && rec.bytes.n >= TF_AUDIT_HASH)
+			*out_any |= taken(ctx, tf_str_n(rec.bytes.p + TF_AUDIT_HASH, rec.bytes.n - TF_AUDIT_HASH));
+	tf_log_reader_close(&r);
+	return e;
+}
+
+enum tf_err
+tf_audit_back(struct tf_audit *a, tf_audit_taken *taken, void *ctx, struct tf_fault *f)
+{
+	bool any = false;
+	for (uint64_t end = tf_log_synced(a->log, 0), start; end && !any; end = start) {
+		start = end > TURN ? end - TURN : 0;
+		TF_TRY(tell_some(a, start, end, taken, ctx, &any, f));
+	}
+	return TF_OK;
 }
 
 void

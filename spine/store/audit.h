@@ -25,6 +25,11 @@ enum tf_err tf_audit_sync(struct tf_audit *a, struct tf_fault *f) TF_MUST_USE;
 /* Has something been appended that is not durable yet? */
 bool tf_audit_unsynced(const struct tf_audit *a);
 
+/* Looks back: the newest few hundred records are told, in their order, then as many again before them, and so on until
+ * taken was true of one of a turn. The last that it was true of is the newest. */
+typedef bool tf_audit_taken(void *ctx, struct tf_str text);
+enum tf_err tf_audit_back(struct tf_audit *a, tf_audit_taken *taken, void *ctx, struct tf_fault *f) TF_MUST_USE;
+
 /* How many records there are, and the last one's hash. */
 struct tf_audit_head {
 	uint64_t count;

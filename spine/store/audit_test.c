@@ -221,6 +221,52 @@ a_text_has_a_bound(void **state)
 	tf_sim_free(&os);
 }
 
+struct seen {
+	unsigned count;
+	char last[32];
+};
+
+static bool
+ends_in_seven(void *ctx, struct tf_str text)
+{
+	struct seen *s = ctx;
+	s->count++;
+	if (text.n < 8 || text.p[text.n - 2] != '7')
+		return false;
+	snprintf(s->last, sizeof s->last, "%.*s", TF_FMT(text));
+	return true;
+}
+
+static bool
+never(void *ctx, struct tf_str text)
+{
+	(void)text;
+	((struct seen *)ctx)->count++;
+	return false;
+}
+
+static void
+looking_back_finds_the_newest(void **state)
+{
+	(void)state;
+	struct tf_os *os = sim();
+	struct tf_audit *a;
+	struct seen some = {0}, none = {0}, empty = {0};
+	fill(os, "log", 0, 1000);
+	OK(tf_audit_open(os, "log", &a, NULL));
+	OK(tf_audit_back(a, ends_in_seven, &some, NULL));
+	assert_string_equal(some.last, "{\"n\":997}");
+	assert_true(some.count < 1000); /* not all of them */
+	OK(tf_audit_back(a, never, &none, NULL));
+	assert_int_equal(none.count, 1000);
+	tf_audit_close(&a);
+	OK(tf_audit_open(os, "new", &a, NULL));
+	OK(tf_audit_back(a, never, &empty, NULL));
+	assert_int_equal(empty.count, 0);
+	tf_audit_close(&a);
+	tf_sim_free(&os);
+}
+
 int
 main(void)
 {
@@ -230,6 +276,7 @@ main(void)
 		cmocka_unit_test(what_was_changed_is_named),
 		cmocka_unit_test(a_noted_head_finds_what_was_cut_off_or_written_anew),
 		cmocka_unit_test(what_was_synced_survives_power_loss),
+		cmocka_unit_test(looking_back_finds_the_newest),
 		cmocka_unit_test(a_text_has_a_bound),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

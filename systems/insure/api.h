@@ -72,6 +72,9 @@ bool insure_api_admit(struct insure_api *a, struct tf_exchange *x, const struct 
 void insure_api_reply(struct tf_exchange *x, const struct tf_stored_reply *r);
 void insure_api_problem(struct tf_exchange *x, int status, const char *code, const char *text, const char *field);
 
+/* api_audit.c: before anything is decided. */
+enum tf_err insure_api_audit(struct insure_api *a, struct tf_fault *f) TF_MUST_USE;
+
 /* The process must end: nothing more is told. */
 void insure_api_break(struct insure_api *a, const struct tf_fault *why);
 

@@ -72,6 +72,7 @@ serve(struct insure_api *a, const struct tf_args *args, struct tf_fault *f)
 	a->contract_path = tf_args_cstr(args, "contract");
 	TF_TRY(tf_guard_new(a->os, args, NULL, a->watch, &a->guard, f));
 	TF_TRY(insure_store_open(a->os, tf_args_cstr(args, "data"), &o, &a->store, f));
+	TF_TRY(insure_api_audit(a, f));
 	TF_TRY(insure_api_init(a, f));
 	return listen_and_run(a, args, f);
 }

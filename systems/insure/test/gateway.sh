@@ -74,6 +74,7 @@ promise "it buys: 201" is 201
 cp out first
 buy alpha "$alpha" order-1
 promise "again: the same bytes" cmp -s first out
+cp -r audit early # what the record was, a while ago
 own=$(jq -r .number first)
 see() { with "$1" -H "Authorization: Bearer $2" "$api/policies/$3"; cp out "seen.$1"; cut -d: -f1 head | sort >"head.$1"; }
 alike() { cmp <(jq 'del(.correlation_id)' "$1") <(jq 'del(.correlation_id)' "$2"); }
@@ -236,3 +237,19 @@ start
 token alpha
 buy alpha "$token" order-1
 promise "after a restart the same bytes" cmp -s first out
+
+# A crash that left decisions and took their records: here the record of an hour ago is put back.
+kill -TERM $insure
+wait $insure
+rm -r audit
+cp -r early audit
+start
+kill -TERM $insure
+wait $insure
+"$bin/tenfold-audit" show --data audit | jq -c .entry >entries
+promise "decisions without a record get it at the next start" same "$(jq -r 'select(.late).key' entries | sort | paste -sd ' ')" "many order-2"
+promise "with whose they were" same "$(jq -r 'select(.late and .key == "order-2").partner' entries)" P-ALPHA
+promise "each decision once, still" same "$(jq -r 'select(.what == "decided").key' entries | sort | uniq -d)" ""
+promise "and the chain holds" "$bin/tenfold-audit" verify --data audit
+promise "each start is recorded, with the log's next offset" test "$(jq -r 'select(.what == "started").next' entries | tail -n 1)" = \
+	"$(jq -s 'map(select(.what == "decided").offset) | max + 1' entries)"
