@@ -107,6 +107,15 @@ sed -e '/^  \/old:/,/^    get: {operationId: old/d' -e 's/maximum: 100/maximum: 
 	-e 's/required: \[number\]/required: [number, premium]/; s/maximum: 10}/maximum: 10, description: in EUR}/; s/, note: {type: string}//' old.yaml >new.yaml
 contract diff old.yaml new.yaml >diff.txt 2>/dev/null
 promise "diff exits 1 when it breaks anyone" test $? = 1
+roles() { printf 'openapi: 3.1.0\ninfo: {title: t, version: "1"}\npaths:\n  /a:\n    get:\n      %s\n      responses: {default: {description: any}}\n' "$1"; }
+roles 'x-roles: [clerk, agent]' >roles1.yaml
+roles 'x-roles: [agent, insurer]' >roles2.yaml
+roles 'x-own-unless: [insurer]' >own.yaml
+roles 'summary: open' >open.yaml
+breaks() { contract diff "$1" "$2" 2>/dev/null | grep -c breaking; }
+promise "a role that opens an operation no more breaks, one more does not" same "$(breaks roles1.yaml roles2.yaml) $(contract diff roles1.yaml roles2.yaml 2>/dev/null | grep -c 'role clerk opens it no more')" "1 1"
+promise "roles that are needed now break, roles that are not do not" same "$(breaks open.yaml roles1.yaml) $(breaks roles1.yaml open.yaml)" "1 0"
+promise "so does what only shows one's own" same "$(breaks open.yaml own.yaml) $(breaks own.yaml open.yaml)" "1 0"
 promise "diff of a version with itself is empty" test "$(contract diff old.yaml old.yaml 2>/dev/null)" = ""
 cat >want.txt <<'END'
 breaking: GET /old: the operation is gone (breaks clients that send)

@@ -329,6 +329,42 @@ compare_words(struct diff *d, const struct tf_operation *a, const struct tf_oper
 	}
 }
 
+static bool
+has_word(const char *words, struct tf_str wanted)
+{
+	struct tf_str rest = tf_str(words), word;
+	while (tf_str_cut(&rest, ' ', &word))
+		if (tf_str_eq(word, wanted))
+			return true;
+	return false;
+}
+
+/* Roles that one list has and the other has not. */
+static void
+tell_roles(struct diff *d, const char *have, const char *lack, enum tf_change_level level, const char *what)
+{
+	struct tf_str rest = tf_str(have), role;
+	while (tf_str_cut(&rest, ' ', &role))
+		if (!has_word(lack, role))
+			diff_tell(d, level, NULL, NULL, "the role %.*s %s", TF_FMT(role), what);
+}
+
+/* Lists of roles that open something: NULL is open to all. */
+static void
+compare_roles(struct diff *d, const char *name, const char *old, const char *now)
+{
+	size_t before = diff_enter(d, name);
+	if (!old && now)
+		diff_tell(d, TF_CHANGE_BREAKING, NULL, NULL, "only with one of these roles now: %s", now);
+	else if (old && !now)
+		diff_tell(d, TF_CHANGE_COMPATIBLE, NULL, NULL, "no role is needed any more");
+	else if (old) {
+		tell_roles(d, old, now, TF_CHANGE_BREAKING, "opens it no more");
+		tell_roles(d, now, old, TF_CHANGE_COMPATIBLE, "opens it too");
+	}
+	diff_leave(d, before);
+}
+
 static void
 compare_operations(struct diff *d)
 {
@@ -341,6 +377,8 @@ compare_operations(struct diff *d)
 		}
 		compare_words(d, op, next);
 		compare_security(d, op->parts, next->parts);
+		compare_roles(d, "x-roles", op->roles, next->roles);
+		compare_roles(d, "x-own-unless", op->own_unless, next->own_unless);
 		compare_parameters(d, op->parts, next->parts);
 		compare_body(d, op->parts, next->parts);
 		compare_responses(d, op->parts, next->parts);
