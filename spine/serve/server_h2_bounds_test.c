@@ -132,6 +132,25 @@ more_streams_than_the_server_has_are_refused(void **state)
 	end();
 }
 
+/* When all connections are taken the oldest that has asked for nothing gives way: not one that has. */
+static void
+a_connection_with_a_stream_does_not_give_way(void **state)
+{
+	(void)state;
+	begin((struct tf_server_options){.connections_max = 2});
+	wire_ask(w, 1, "GET", "/held", NULL, true);
+	wire_settle(w);
+	struct wire *silent = wire_dial(site, &wire_pki.partner, "h2"),
+		    *third = wire_dial(site, &wire_pki.partner, "h2");
+	assert_int_equal(wire_get(third, 1, "/now"), 200);
+	wire_end(silent);
+	site_release(site, 1);
+	assert_int_equal(wire_until(w, 1)->status, 200);
+	wire_close(&silent);
+	wire_close(&third);
+	end();
+}
+
 static void
 streams_past_what_was_told_end_the_connection(void **state)
 {
@@ -384,6 +403,7 @@ main(void)
 		TEST(a_client_may_cancel_what_it_began),
 		TEST(reset_streams_count_while_their_handlers_run),
 		TEST(more_streams_than_the_server_has_are_refused),
+		TEST(a_connection_with_a_stream_does_not_give_way),
 		TEST(streams_past_what_was_told_end_the_connection),
 		TEST(floods_of_control_frames_end_the_connection),
 		TEST(a_header_list_past_its_bound_is_refused),
