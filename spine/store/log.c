@@ -145,6 +145,7 @@ partition_release(struct log_partition *p)
 {
 	tf_file_close(&p->file);
 	tf_free(p->buffer);
+	tf_free(p->spare);
 	log_segments_clear(p);
 	pthread_cond_destroy(&p->synced_cond);
 	pthread_mutex_destroy(&p->lock);
@@ -306,7 +307,8 @@ tf_log_append(struct tf_log *log, uint32_t partition, uint32_t type, struct tf_s
 	return e;
 }
 
-/* Under the lock, which is let go of during the sync. */
+/* Under the lock, which is let go of while what is buffered is written and synced: what is appended meanwhile goes into
+ * the other buffer. */
 static enum tf_err
 sync_partition(struct tf_log *log, struct log_partition *p, struct tf_fault *f)
 {
@@ -315,15 +317,20 @@ sync_partition(struct tf_log *log, struct log_partition *p, struct tf_fault *f)
 	TF_TRY(log_usable(log, p->number, f));
 	if (p->synced.next == p->end.next)
 		return TF_OK;
-	enum tf_err e = flush(p, f);
 	struct log_place upto = p->end;
-	if (e == TF_OK) {
-		p->syncing = true;
-		pthread_mutex_unlock(&p->lock);
+	uint8_t *bytes = p->buffer;
+	size_t n = p->buffered;
+	p->buffer = p->spare;
+	p->spare = NULL;
+	p->buffered = 0;
+	p->syncing = true;
+	pthread_mutex_unlock(&p->lock);
+	enum tf_err e = n ? tf_file_write(p->file, bytes, n, upto.at - n, f) : TF_OK;
+	if (e == TF_OK)
 		e = tf_file_sync(p->file, f);
-		pthread_mutex_lock(&p->lock);
-		p->syncing = false;
-	}
+	pthread_mutex_lock(&p->lock);
+	p->syncing = false;
+	p->spare = bytes;
 	if (e == TF_OK) {
 		p->synced = upto;
 		e = log_mark_write(log, p, f);

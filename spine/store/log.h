@@ -9,10 +9,11 @@
  * wrong before that is TF_CORRUPT, named by file and byte, and never skipped silently. One writer per directory (a lock
  * file); readers, of other processes too, need no lock and see what was synced when they opened or met the end. Trim:
  * whole segments below an offset are removed; what a consumer has not passed is never trimmed.
- * Limits: 1024 partitions, 4096 consumer positions with names of 255 bytes. Memory: 256 KiB for each partition that is
- * appended to and for each reader (more while a record is larger), 24 bytes for each 256 KiB of log walked through.
- * Thread rule: a log may be shared between threads, a reader belongs to one. A sync does not hold up appends. Close all
- * readers before the log. What was appended and not synced when it is closed is lost. */
+ * Limits: 1024 partitions, 4096 consumer positions with names of 255 bytes. Memory: 256 KiB, and as much again where
+ * appends meet a sync, for each partition that is appended to, and 256 KiB for each reader (more while a record is
+ * larger), 24 bytes for each 256 KiB of log walked through. Thread rule: a log may be shared between threads, a reader
+ * belongs to one. A sync does not hold up appends. Close all readers before the log. What was appended and not synced
+ * when it is closed is lost. */
 #pragma once
 #include "os/os.h"
 

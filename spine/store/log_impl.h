@@ -1,8 +1,8 @@
 /* Inside the log: the structs that lie on disk and what its files share. Private to spine/store/log*.c.
  *
- * A partition's lock guards all of struct log_partition. While `syncing` is set one thread is inside fdatasync without
- * the lock: others may append (and write) meanwhile, but whoever changes the open segment waits for it. Lock order:
- * the log's meta lock, then a partition's. */
+ * A partition's lock guards all of struct log_partition. While `syncing` is set one thread writes a buffer and syncs
+ * without the lock: others may append into the other buffer (and write) meanwhile, but whoever changes the open segment
+ * waits for it. Lock order: the log's meta lock, then a partition's. */
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
@@ -87,9 +87,9 @@ struct log_partition {
 	uint64_t mark_serial;
 	bool mark_dirty; /* a mark was written and not synced */
 	/* the writer's */
-	struct tf_file *file; /* the last segment */
-	uint8_t *buffer;
-	size_t buffered; /* the file holds end.at - buffered bytes */
+	struct tf_file *file;    /* the last segment */
+	uint8_t *buffer, *spare; /* NULL: not needed yet, or being written by a sync */
+	size_t buffered;         /* the file has end.at - buffered bytes, or will once a sync that runs is over */
 };
 
 struct log_consumer {
