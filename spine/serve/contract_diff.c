@@ -353,7 +353,7 @@ tell_roles(struct diff *d, const char *have, const char *lack, enum tf_change_le
 static void
 compare_roles(struct diff *d, const char *name, const char *old, const char *now)
 {
-	size_t before = diff_enter(d, name);
+	size_t before = diff_enter(d, "%s", name);
 	if (!old && now)
 		diff_tell(d, TF_CHANGE_BREAKING, NULL, NULL, "only with one of these roles now: %s", now);
 	else if (old && !now)
