@@ -51,6 +51,6 @@ struct tf_str tf_str_trim(struct tf_str s);
 bool tf_str_cut(struct tf_str *s, char sep, struct tf_str *out_head);
 /* Whole string as a decimal integer: sign only for i64, no blanks, no overflow; false otherwise. */
 bool tf_str_u64(struct tf_str s, uint64_t *out);
+bool tf_str_i64(struct tf_str s, int64_t *out);
 /* n bytes as 2 n lower-case hexadecimal digits, and a 0 behind them. Returns where that 0 is. */
 char *tf_hex(const void *p, size_t n, char *out);
-bool tf_str_i64(struct tf_str s, int64_t *out);

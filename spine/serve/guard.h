@@ -25,8 +25,8 @@
 
 #define TF_GUARD_WAIT    (5 * TF_SEC)
 #define TF_GUARD_WAITING 1024
-/* Refusals a second that are recorded, of each certificate and of all who have none: each costs a sync of the disk. The
- * next that is says how many were not. */
+/* Refusals a second that are recorded, of each certificate and of all who have none, or only showed one in a handshake
+ * that was refused: each costs a sync of the disk. The next that is says how many were not. */
 #define TF_GUARD_REFUSALS 50
 #define TF_GUARD_PARTNER  64 /* bytes of a name: letters, digits and "._-" */
 

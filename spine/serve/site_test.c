@@ -113,16 +113,23 @@ keep_at_gate(void *ctx, struct tf_exchange *x)
 	return false;
 }
 
+/* Until site_release lets it go. */
 static void
-wait_in_worker(void *ctx, struct tf_exchange *x)
+until_released(struct site *s)
 {
-	struct site *s = ctx;
 	pthread_mutex_lock(&s->lock);
 	unsigned number = s->working++;
 	pthread_cond_broadcast(&s->moved);
 	while (s->released <= number)
 		pthread_cond_wait(&s->moved, &s->lock);
 	pthread_mutex_unlock(&s->lock);
+}
+
+static void
+wait_in_worker(void *ctx, struct tf_exchange *x)
+{
+	struct site *s = ctx;
+	until_released(s);
 	text(x, TF_STR("waited"));
 }
 
@@ -151,12 +158,7 @@ drip(void *ctx, struct tf_exchange *x)
 	struct site *s = ctx;
 	tf_reply_begin(x, 200, "text/event-stream");
 	(void)!tf_reply_write(x, TF_STR("one"));
-	pthread_mutex_lock(&s->lock);
-	unsigned number = s->working++;
-	pthread_cond_broadcast(&s->moved);
-	while (s->released <= number)
-		pthread_cond_wait(&s->moved, &s->lock);
-	pthread_mutex_unlock(&s->lock);
+	until_released(s);
 	(void)!tf_reply_write(x, TF_STR("two"));
 	tf_reply_end(x);
 }
