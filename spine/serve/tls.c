@@ -140,10 +140,11 @@ static int
 staple(SSL *ssl, void *tls)
 {
 	struct tf_tls *t = tls;
-	if (!t->ocsp)
-		return SSL_TLSEXT_ERR_NOACK;
-	unsigned char *copy = OPENSSL_memdup(t->ocsp, t->ocsp_n);
-	if (!copy || !SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)t->ocsp_n))
+	pthread_mutex_lock(&t->lock);
+	size_t n = t->ocsp_n;
+	unsigned char *copy = t->ocsp ? OPENSSL_memdup(t->ocsp, n) : NULL;
+	pthread_mutex_unlock(&t->lock);
+	if (!copy || !SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)n))
 		return SSL_TLSEXT_ERR_NOACK;
 	return SSL_TLSEXT_ERR_OK;
 }
@@ -213,6 +214,7 @@ tf_tls_reload(struct tf_tls *t, struct tf_fault *f)
 		tf_free(m.ocsp);
 		return e;
 	}
+	pthread_mutex_lock(&t->lock);
 	SSL_CTX_free(t->ctx);
 	tf_free(t->ocsp);
 	t->ctx = m.ctx;
@@ -221,6 +223,7 @@ tf_tls_reload(struct tf_tls *t, struct tf_fault *f)
 	t->ocsp_n = m.ocsp_n;
 	t->generation++;
 	tls_forget(t);
+	pthread_mutex_unlock(&t->lock);
 	return TF_OK;
 }
 
@@ -234,6 +237,7 @@ tf_tls_new(struct tf_os *os, const struct tf_tls_options *o, struct tf_tls **out
 	struct tf_tls *t = tf_calloc(1, sizeof *t);
 	if (!t)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for TLS");
+	TF_ASSERT(!pthread_mutex_init(&t->lock, NULL));
 	t->os = os;
 	t->o = *o;
 	t->o.ticket_rotate = o->ticket_rotate ? o->ticket_rotate : 3600 * TF_SEC;
@@ -269,6 +273,7 @@ tf_tls_free(struct tf_tls **tls)
 	SSL_CTX_free(t->ctx);
 	tf_free(t->ocsp);
 	OPENSSL_cleanse(t->keys, sizeof t->keys);
+	pthread_mutex_destroy(&t->lock);
 	tf_free(t);
 	*tls = NULL;
 }

@@ -76,7 +76,7 @@ tls_client_from_ticket(X509 *leaf, const void *der, size_t n)
 struct tls_client *
 tls_client_ref(struct tls_client *client)
 {
-	client->refs++;
+	atomic_fetch_add(&client->refs, 1);
 	return client;
 }
 
@@ -85,7 +85,7 @@ tls_client_free(struct tls_client **client)
 {
 	struct tls_client *one = *client;
 	*client = NULL;
-	if (!one || --one->refs)
+	if (!one || atomic_fetch_sub(&one->refs, 1) > 1)
 		return;
 	X509_free(one->leaf);
 	sk_X509_pop_free(one->between, X509_free);
@@ -126,20 +126,38 @@ decode(struct tls_client *client)
 	}
 }
 
+/* Needs its chain to be verified; else it is good. */
+static bool
+is_in_doubt(struct tf_tls *t, struct tls_client *client)
+{
+	if (client->checked == t->generation && tf_os_now(t->os) < client->until)
+		return false;
+	if (tls_is_known(t, client->cert.sha256, &client->until)) {
+		client->checked = t->generation;
+		return false;
+	}
+	if (client->der && !client->between)
+		decode(client);
+	return true;
+}
+
 int
 tls_client_check(struct tf_tls *t, struct tls_client *client)
 {
-	if (client->checked == t->generation && tf_os_now(t->os) < client->until)
+	struct tls_verdict verdict;
+	pthread_mutex_lock(&t->lock);
+	bool doubt = is_in_doubt(t, client);
+	pthread_mutex_unlock(&t->lock);
+	if (!doubt)
 		return X509_V_OK;
-	int error = X509_V_OK;
-	if (!tls_is_known(t, client->cert.sha256, &client->until)) {
-		if (client->der && !client->between)
-			decode(client);
-		error = tls_verify(t, client->leaf, client->between, &client->until);
-	}
-	if (!error)
-		client->checked = t->generation;
-	return error;
+	int error = tls_verify(t, client->leaf, client->between, &verdict);
+	if (error)
+		return error;
+	pthread_mutex_lock(&t->lock);
+	client->checked = verdict.generation;
+	client->until = verdict.until;
+	pthread_mutex_unlock(&t->lock);
+	return X509_V_OK;
 }
 
 enum tf_err

@@ -1,6 +1,9 @@
 /* Inside TLS: what tls.c (files), tls_verify.c (certificates), tls_client.c (who came), tls_ticket.c and tls_session.c
  * (resumption) and tls_conn.c share. */
 #pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -18,9 +21,10 @@ struct tls_known {
 	tf_time until;
 };
 
-/* A certificate that came, for the connections and sessions that go on from one handshake. */
+/* A certificate that came, for the connections and sessions that go on from one handshake. What may change is under the
+ * lock of its struct tf_tls. */
 struct tls_client {
-	unsigned refs;
+	atomic_uint refs;
 	X509 *leaf;
 	STACK_OF(X509) * between; /* leaf and CA; NULL: none, or still in der */
 	unsigned char *der;       /* these as they were in a ticket: decoded when they are needed */
@@ -30,19 +34,20 @@ struct tls_client {
 	tf_time until;
 };
 
-/* A TLS 1.3 session kept here; empty without session. */
+/* A session kept here; empty without session. */
 struct tls_session {
 	SSL_SESSION *session;
 	struct tls_client *client;
 	uint64_t period; /* in which it was made */
-	tf_dur made;     /* ticks */
-	bool came_back;  /* made when its client resumed another: last to go */
+	tf_dur seen;     /* ticks, its client: when it was made; TLS 1.2: when it came back last */
+	bool came_back;  /* its client resumed it, or the one before: last to go */
 	bool used;       /* its client has another by now: first to go */
 };
 
 struct tf_tls {
 	struct tf_os *os;
 	struct tf_tls_options o;
+	pthread_mutex_t lock; /* of all that follows; not held while a chain is verified */
 	SSL_CTX *ctx;
 	uint64_t generation;
 	tf_time crl_until; /* the first nextUpdate */
@@ -60,6 +65,8 @@ struct tf_tls_conn {
 	struct tf_tls *tls;
 	SSL *ssl;
 	bool done, broken;
+	bool placed;               /* TLS 1.2: its session has an id for `place` */
+	uint32_t place;            /* in the table */
 	struct tls_client *client; /* NULL: none */
 };
 
@@ -69,11 +76,16 @@ enum tf_err tls_fault(struct tf_fault *f, enum tf_err code, const char *what);
 /* tls_verify.c */
 /* 0 for a time that cannot be read: long past. */
 tf_time tls_time(const ASN1_TIME *at);
-/* Is leaf good now, by the present generation? *out_until (may be NULL): no longer than until then. X509_V_OK or why.
- */
-int tls_verify(struct tf_tls *t, X509 *leaf, STACK_OF(X509) * between, tf_time *out_until);
+/* Until when a leaf was found good, and in which generation. */
+struct tls_verdict {
+	uint64_t generation;
+	tf_time until;
+};
+
+/* Is leaf good now, by the present generation? X509_V_OK or why. */
+int tls_verify(struct tf_tls *t, X509 *leaf, STACK_OF(X509) * between, struct tls_verdict *out);
 int tls_verify_cb(X509_STORE_CTX *sc, void *tls);
-/* Was the leaf with this hash found good in this generation, and is so still? */
+/* Was the leaf with this hash found good in this generation, and is so still? With the lock held, as below. */
 bool tls_is_known(struct tf_tls *t, const uint8_t sha256[static 32], tf_time *out_until);
 void tls_forget(struct tf_tls *t);
 
@@ -91,6 +103,8 @@ void tls_client_free(struct tls_client **client);
 int tls_client_check(struct tf_tls *t, struct tls_client *client);
 
 /* tls_ticket.c */
+/* With the lock held. */
+void tls_rotate(struct tf_tls *t);
 int tls_ticket_setup(struct tf_tls *t, SSL_CTX *ctx);
 
 /* tls_session.c */

@@ -1,13 +1,14 @@
-/* Resumption with state: TLS 1.3 sessions are kept here, so that nothing is decoded when they come back; see tls.h.
+/* Resumption with state: sessions are kept here, so that nothing is decoded when they come back; see tls.h.
  *
- * Such a client has been given 32 bytes instead of a ticket, which is longer:
+ * The client has been given 32 bytes, TLS 1.3's instead of a ticket, which is longer; TLS 1.2's as a session id:
  *
  *	offset  size
  *	     0     4  place in the table, in this machine's byte order
  *	     4    28  random
  *
  * OpenSSL takes a connection's tickets to be one or the other, by SSL_OP_NO_TICKET, which it looks at when they come
- * (`hello` sets it) and again when one is made (ticket_made in tls_ticket.c does). */
+ * (`hello` sets it) and, in TLS 1.3, again when one is made (ticket_made in tls_ticket.c does). TLS 1.2 tells the id
+ * before its client has shown a certificate: `hello` finds a place, and the session is put there at the end. */
 #include "base/mem.h"
 #include "tls_impl.h"
 
@@ -48,13 +49,14 @@ sweep(struct tf_tls *t)
 }
 
 static struct tls_session *
-find(struct tf_tls *t, const unsigned char id[static SSL_MAX_SSL_SESSION_ID_LENGTH])
+find(struct tf_tls *t, const unsigned char id[static SSL_MAX_SSL_SESSION_ID_LENGTH], int version)
 {
 	uint32_t place;
 	unsigned n;
 	memcpy(&place, id, sizeof place);
 	struct tls_session *s = &t->sessions[place % t->o.sessions];
-	if (!s->session || is_over(t, s) ||
+	if (!s->session || is_over(t, s) || !SSL_SESSION_is_resumable(s->session) ||
+	    SSL_SESSION_get_protocol_version(s->session) != version ||
 	    CRYPTO_memcmp(SSL_SESSION_get_id(s->session, &n), id, SSL_MAX_SSL_SESSION_ID_LENGTH) != 0)
 		return NULL;
 	return s;
@@ -64,7 +66,7 @@ find(struct tf_tls *t, const unsigned char id[static SSL_MAX_SSL_SESSION_ID_LENG
 static bool
 is_weak(const struct tf_tls *t, const struct tls_session *s)
 {
-	return !s->came_back || tf_os_ticks(t->os) - s->made > TF_TLS_SESSION_SURE;
+	return !s->came_back || tf_os_ticks(t->os) - s->seen > TF_TLS_SESSION_SURE;
 }
 
 /* One of the few next places that is empty, or whose session will hardly be missed; NULL: none. */
@@ -78,7 +80,7 @@ make_room(struct tf_tls *t, bool came_back)
 			vacate(s);
 			return s;
 		}
-		if (came_back && is_weak(t, s) && (!oldest || s->made < oldest->made))
+		if (came_back && is_weak(t, s) && (!oldest || s->seen < oldest->seen))
 			oldest = s;
 	}
 	if (oldest)
@@ -100,32 +102,107 @@ is_short(const struct tls_client *client)
 	return count <= TF_TLS_SESSION_CERTIFICATES && bytes <= TF_TLS_SESSION_BYTES;
 }
 
+static void
+make_id(struct tf_tls *t, uint32_t place, unsigned char id[static SSL_MAX_SSL_SESSION_ID_LENGTH])
+{
+	memcpy(id, &place, sizeof place);
+	tf_os_random(t->os, id + sizeof place, SSL_MAX_SSL_SESSION_ID_LENGTH - sizeof place);
+}
+
+static void
+put(struct tf_tls_conn *c, struct tls_session *place, SSL_SESSION *take_session)
+{
+	*place = (struct tls_session){.session = take_session,
+				      .client = tls_client_ref(c->client),
+				      .period = c->tls->period,
+				      .seen = tf_os_ticks(c->tls->os),
+				      .came_back = SSL_session_reused(c->ssl)};
+}
+
 /* Without a certificate a ticket is as cheap: nobody fills the table who did not show one. */
+static bool
+may_keep(struct tf_tls_conn *c)
+{
+	return tls_client_of(c) && is_short(c->client);
+}
+
 bool
 tls_session_keep(struct tf_tls_conn *c)
 {
 	struct tf_tls *t = c->tls;
 	unsigned char id[SSL_MAX_SSL_SESSION_ID_LENGTH];
-	if (SSL_version(c->ssl) < TLS1_3_VERSION || !tls_client_of(c) || !is_short(c->client))
+	if (SSL_version(c->ssl) < TLS1_3_VERSION || !may_keep(c))
 		return false;
-	bool came_back = SSL_session_reused(c->ssl);
-	struct tls_session *place = make_room(t, came_back);
-	if (!place)
-		return false;
-	uint32_t at = (uint32_t)(place - t->sessions);
-	memcpy(id, &at, sizeof at);
-	tf_os_random(t->os, id + sizeof at, sizeof id - sizeof at);
-	SSL_SESSION *session = SSL_get1_session(c->ssl);
-	if (!SSL_SESSION_set1_id(session, id, sizeof id)) {
-		SSL_SESSION_free(session);
-		return false;
+	pthread_mutex_lock(&t->lock);
+	struct tls_session *place = make_room(t, SSL_session_reused(c->ssl));
+	if (place) {
+		SSL_SESSION *session = SSL_get1_session(c->ssl);
+		make_id(t, (uint32_t)(place - t->sessions), id);
+		if (SSL_SESSION_set1_id(session, id, sizeof id)) {
+			put(c, place, session);
+		} else {
+			SSL_SESSION_free(session);
+			place = NULL;
+		}
 	}
-	*place = (struct tls_session){.session = session,
-				      .client = tls_client_ref(c->client),
-				      .period = t->period,
-				      .made = tf_os_ticks(t->os),
-				      .came_back = came_back};
-	return true;
+	pthread_mutex_unlock(&t->lock);
+	return place;
+}
+
+/* TLS 1.2: OpenSSL wants an id; a random one that names nothing where no place was found. */
+static int
+id_wanted(SSL *ssl, unsigned char *id, unsigned *n)
+{
+	struct tf_tls_conn *c = SSL_get_app_data(ssl);
+	*n = SSL_MAX_SSL_SESSION_ID_LENGTH;
+	make_id(c->tls, c->place, id);
+	return 1;
+}
+
+/* A handshake is over. TLS 1.2: its session is kept, if its place is free still. OpenSSL's answers: 1 taken, 0 not. */
+static int
+session_new(SSL *ssl, SSL_SESSION *session)
+{
+	struct tf_tls_conn *c = SSL_get_app_data(ssl);
+	struct tf_tls *t = c->tls;
+	if (!c->placed || SSL_version(ssl) >= TLS1_3_VERSION || !may_keep(c))
+		return 0;
+	pthread_mutex_lock(&t->lock);
+	struct tls_session *place = &t->sessions[c->place];
+	bool vacant = !place->session;
+	if (vacant)
+		put(c, place, session);
+	pthread_mutex_unlock(&t->lock);
+	return vacant;
+}
+
+/* What is kept under an id: the session and its certificate are the caller's too. */
+static SSL_SESSION *
+look_up(struct tf_tls *t, const unsigned char *id, int version, struct tls_client **out_client)
+{
+	pthread_mutex_lock(&t->lock);
+	struct tls_session *s = find(t, id, version);
+	bool found = s && SSL_SESSION_up_ref(s->session);
+	SSL_SESSION *session = found ? s->session : NULL;
+	if (found)
+		*out_client = tls_client_ref(s->client);
+	pthread_mutex_unlock(&t->lock);
+	return session;
+}
+
+/* It came back. TLS 1.3 gives its client another; in TLS 1.2 it comes back again. */
+static void
+mark(struct tf_tls *t, const unsigned char *id, int version)
+{
+	pthread_mutex_lock(&t->lock);
+	struct tls_session *s = find(t, id, version);
+	if (s && version >= TLS1_3_VERSION)
+		s->used = true;
+	else if (s)
+		s->came_back = true;
+	if (s)
+		s->seen = tf_os_ticks(t->os);
+	pthread_mutex_unlock(&t->lock);
 }
 
 /* OpenSSL asks for the session of an id. The certificate is looked at as if shown now; not good now means a full
@@ -134,13 +211,20 @@ static SSL_SESSION *
 session_back(SSL *ssl, const unsigned char *id, int n, int *out_copy)
 {
 	struct tf_tls_conn *c = SSL_get_app_data(ssl);
-	*out_copy = 1; /* the table keeps its own */
-	struct tls_session *s = n == SSL_MAX_SSL_SESSION_ID_LENGTH ? find(c->tls, id) : NULL;
-	if (!s || tls_client_check(c->tls, s->client))
+	struct tls_client *client = NULL;
+	*out_copy = 0; /* the caller's already */
+	SSL_SESSION *session =
+		n == SSL_MAX_SSL_SESSION_ID_LENGTH ? look_up(c->tls, id, SSL_version(ssl), &client) : NULL;
+	if (session && tls_client_check(c->tls, client)) {
+		tls_client_free(&client);
+		SSL_SESSION_free(session);
 		return NULL;
-	s->used = true;
-	tls_client_set(c, tls_client_ref(s->client));
-	return s->session;
+	}
+	if (session) {
+		mark(c->tls, id, SSL_version(ssl));
+		tls_client_set(c, client);
+	}
+	return session;
 }
 
 /* RFC 8446, 4.2.11: does one of the identities offered name a session that is here? */
@@ -154,7 +238,7 @@ names_one(struct tf_tls *t, const unsigned char *p, size_t n)
 		size_t size = (size_t)p[0] << 8 | p[1];
 		if (size + 6 > left)
 			return false;
-		if (size == SSL_MAX_SSL_SESSION_ID_LENGTH && find(t, p + 2))
+		if (size == SSL_MAX_SSL_SESSION_ID_LENGTH && find(t, p + 2, TLS1_3_VERSION))
 			return true;
 		p += size + 6;
 		left -= size + 6;
@@ -162,19 +246,43 @@ names_one(struct tf_tls *t, const unsigned char *p, size_t n)
 	return false;
 }
 
+/* TLS 1.2: has the client an id that names a session here, or is it to have one? Not who brought a ticket. */
+static bool
+goes_by_id(struct tf_tls_conn *c)
+{
+	struct tf_tls *t = c->tls;
+	const unsigned char *p;
+	size_t n;
+	if (SSL_client_hello_get0_ext(c->ssl, TLSEXT_TYPE_supported_versions, &p, &n))
+		return false; /* TLS 1.3, whose first ids mean nothing */
+	n = SSL_client_hello_get0_session_id(c->ssl, &p);
+	if (n == SSL_MAX_SSL_SESSION_ID_LENGTH && find(t, p, TLS1_2_VERSION))
+		return true;
+	if (SSL_client_hello_get0_ext(c->ssl, TLSEXT_TYPE_session_ticket, &p, &n) && n)
+		return false;
+	struct tls_session *place = t->o.clients == TF_TLS_CLIENTS_MUST ? make_room(t, false) : NULL;
+	c->placed = place != NULL;
+	c->place = place ? (uint32_t)(place - t->sessions) : 0;
+	return c->placed;
+}
+
 static int
 hello(SSL *ssl, int *alert, void *arg)
 {
-	struct tf_tls *t = ((struct tf_tls_conn *)SSL_get_app_data(ssl))->tls;
+	struct tf_tls_conn *c = SSL_get_app_data(ssl);
+	struct tf_tls *t = c->tls;
 	const unsigned char *p;
 	size_t n;
 	(void)alert;
 	(void)arg;
+	pthread_mutex_lock(&t->lock);
 	tf_dur past = tf_os_ticks(t->os) - t->rotated;
 	for (int i = 1; i <= 2 && past > i * t->o.ticket_rotate; i++)
-		tf_tls_rotate(t);
+		tls_rotate(t);
 	sweep(t);
-	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &p, &n) && names_one(t, p, n))
+	bool by_id = SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &p, &n) ? names_one(t, p, n) : goes_by_id(c);
+	pthread_mutex_unlock(&t->lock);
+	if (by_id)
 		SSL_set_options(ssl, SSL_OP_NO_TICKET);
 	else
 		SSL_clear_options(ssl, SSL_OP_NO_TICKET);
@@ -184,7 +292,9 @@ hello(SSL *ssl, int *alert, void *arg)
 void
 tls_session_setup(SSL_CTX *ctx)
 {
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_NO_INTERNAL); /* what is found is not kept twice */
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, session_new);
 	SSL_CTX_sess_set_get_cb(ctx, session_back);
+	SSL_CTX_set_generate_session_id(ctx, id_wanted);
 	SSL_CTX_set_client_hello_cb(ctx, hello, NULL);
 }

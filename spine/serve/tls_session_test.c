@@ -5,13 +5,13 @@
 
 #include "os/sim.h"
 
+enum { OLD_ID, OLD_TICKET, ID, TICKET, WAYS };
+
 /* How a session comes back: named by an id, or whole in a ticket. */
 static const struct way {
 	int version;
 	bool by_id;
-} ways[] = {{TLS1_2_VERSION, false}, {TLS1_3_VERSION, true}, {TLS1_3_VERSION, false}};
-
-#define WAYS (sizeof ways / sizeof *ways)
+} ways[WAYS] = {{TLS1_2_VERSION, true}, {TLS1_2_VERSION, false}, {TLS1_3_VERSION, true}, {TLS1_3_VERSION, false}};
 
 static size_t
 ticket_size(const SSL_SESSION *session)
@@ -20,6 +20,17 @@ ticket_size(const SSL_SESSION *session)
 	size_t n;
 	SSL_SESSION_get0_ticket(session, &ticket, &n);
 	return n;
+}
+
+/* Was the client given 32 bytes: in TLS 1.3 as if they were a ticket? */
+static bool
+has_id(const SSL_SESSION *session)
+{
+	unsigned n;
+	if (SSL_SESSION_get_protocol_version(session) >= TLS1_3_VERSION)
+		return ticket_size(session) == SSL_MAX_SSL_SESSION_ID_LENGTH;
+	SSL_SESSION_get_id(session, &n);
+	return !ticket_size(session) && n == SSL_MAX_SSL_SESSION_ID_LENGTH;
 }
 
 /* A server anew. Where the only place for a session is taken, those who come get tickets. */
@@ -35,7 +46,7 @@ static SSL_SESSION *
 session_by(struct stage *s, const struct way *way, const struct pki_pair *who, X509 *chain)
 {
 	SSL_SESSION *session = session_of(s, who, chain, way->version);
-	assert_int_equal(ticket_size(session) == SSL_MAX_SSL_SESSION_ID_LENGTH, way->by_id);
+	assert_int_equal(has_id(session), way->by_id);
 	return session;
 }
 
@@ -65,7 +76,7 @@ a_session_is_resumed_with_its_certificate(void **state)
 		SSL_SESSION_free(kept);
 		kept = NULL;
 		talk(&e);
-		assert_true(i < 2 || kept); /* TLS 1.3: a ticket for the next time */
+		assert_true(way->version < TLS1_3_VERSION || kept); /* for the next time */
 		assert_true(tf_tls_resumed(e.server));
 		assert_string_equal(tf_tls_certificate(e.server)->subject, i & 1 ? "CN=partner two" : "CN=partner one");
 		OK(tf_tls_reload(s->tls, NULL));
@@ -84,7 +95,8 @@ a_session_is_resumed_again_and_again(void **state)
 		begin(s, tf_os_real(), &ways[i]);
 		SSL_SESSION *session = session_by(s, &ways[i], &s->deep, s->between.x);
 		for (int k = 0; k < 5; k++) {
-			tf_tls_rotate(s->tls); /* TLS 1.2 has a new ticket then; TLS 1.3 an id, when there is room */
+			if (i != OLD_ID)               /* which stays the same, and ends */
+				tf_tls_rotate(s->tls); /* a new ticket; TLS 1.3 an id, when there is room */
 			OK(tf_tls_reload(s->tls, NULL));
 			struct ends e = meet(s, &s->deep, s->between.x, ways[i].version, session);
 			OK(e.result);
@@ -200,7 +212,7 @@ static void
 a_full_table_gives_tickets(void **state)
 {
 	struct stage *s = *state;
-	const struct way *id = &ways[1], *ticket = &ways[2];
+	const struct way *id = &ways[ID], *ticket = &ways[TICKET];
 	server_with(s, tf_os_real(), 2);
 	SSL_SESSION *one = session_by(s, id, &s->good, NULL), *two = session_by(s, id, &s->deep, s->between.x);
 	SSL_SESSION *three = session_by(s, ticket, &s->good, NULL);
@@ -225,7 +237,8 @@ who_came_back_is_not_forgotten_for_another(void **state)
 {
 	struct stage *s = *state;
 	server_with(s, tf_os_real(), 1);
-	SSL_SESSION *one = session_by(s, &ways[1], &s->good, NULL), *other = session_by(s, &ways[2], &s->good, NULL);
+	SSL_SESSION *one = session_by(s, &ways[ID], &s->good, NULL),
+		    *other = session_by(s, &ways[TICKET], &s->good, NULL);
 	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, one));
 	SSL_SESSION *again = kept;
 	kept = NULL;
@@ -257,7 +270,8 @@ who_left_for_good_makes_room(void **state)
 	struct stage *s = *state;
 	struct tf_os *sim = simulate(s);
 	server_with(s, sim, 1);
-	SSL_SESSION *one = session_by(s, &ways[1], &s->good, NULL), *other = session_by(s, &ways[2], &s->good, NULL);
+	SSL_SESSION *one = session_by(s, &ways[ID], &s->good, NULL),
+		    *other = session_by(s, &ways[TICKET], &s->good, NULL);
 	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, one)); /* and then stays away */
 	tf_sim_advance(sim, TF_TLS_SESSION_SURE - TF_SEC);
 	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, other));
@@ -295,7 +309,7 @@ long_certificates_are_not_kept(void **state)
 	assert_true(ticket_size(kept) > SSL_MAX_SSL_SESSION_ID_LENGTH);
 	SSL_SESSION_free(session);
 	lengthen(&s->good, &s->root, TF_TLS_SESSION_BYTES);
-	session = session_by(s, &ways[2], &s->good, NULL);
+	session = session_by(s, &ways[TICKET], &s->good, NULL);
 	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, session));
 	SSL_SESSION_free(session);
 }
@@ -307,33 +321,82 @@ nameless_clients_are_not_kept(void **state)
 	struct stage *s = *state;
 	s->o.clients = TF_TLS_CLIENTS_MAY;
 	server_with(s, tf_os_real(), 0);
-	SSL_SESSION *session = session_by(s, &ways[2], NULL, NULL);
+	SSL_SESSION *session = session_by(s, &ways[TICKET], NULL, NULL);
 	assert_true(is_resumed(s, NULL, NULL, TLS1_3_VERSION, session));
 	SSL_SESSION_free(session);
 }
 
-/* TLS 1.2 has ids of its own, of the same size. */
+/* As a client of TLS 1.2 that knows no tickets, with that id. */
+static void
+offer_id(struct stage *s, struct ends *e, SSL_SESSION *old, const unsigned char *id, size_t n)
+{
+	*e = prepare(s, &s->good, NULL, TLS1_2_VERSION, NULL);
+	SSL_set_options(e->client, SSL_OP_NO_TICKET);
+	assert_int_equal(SSL_SESSION_set1_id(old, id, (unsigned)n), 1);
+	SSL_set_session(e->client, old);
+	pump(e);
+	OK(e->result);
+}
+
+/* Those of TLS 1.2 and 1.3 are of the same size. */
 static void
 an_id_is_of_its_version(void **state)
 {
 	struct stage *s = *state;
-	unsigned n;
 	const unsigned char *id;
 	size_t size;
-	SSL_SESSION *session = session_by(s, &ways[1], &s->good, NULL), *old = session_by(s, &ways[0], &s->good, NULL);
+	SSL_SESSION *session = session_by(s, &ways[ID], &s->good, NULL),
+		    *old = session_by(s, &ways[OLD_ID], &s->good, NULL);
 	SSL_SESSION_get0_ticket(session, &id, &size);
-	struct ends e = prepare(s, &s->good, NULL, TLS1_2_VERSION, NULL);
-	SSL_set_options(e.client, SSL_OP_NO_TICKET);
-	assert_int_equal(SSL_SESSION_set1_id(old, id, (unsigned)size), 1);
-	SSL_set_session(e.client, old);
-	pump(&e);
-	OK(e.result);
+	struct ends e;
+	offer_id(s, &e, old, id, size);
 	assert_false(tf_tls_resumed(e.server));
 	assert_string_equal(tf_tls_certificate(e.server)->subject, "CN=partner one");
-	assert_true(!SSL_SESSION_get_id(SSL_get_session(e.client), &n) || !n);
 	part(&e);
+	assert_true(has_id(kept)); /* another, which does name something */
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_2_VERSION, kept));
 	SSL_SESSION_free(session);
 	SSL_SESSION_free(old);
+}
+
+/* TLS 1.2: it is one session for all its connections, as long as its client comes. */
+static void
+an_old_session_keeps_its_place_while_it_is_used(void **state)
+{
+	struct stage *s = *state;
+	struct tf_os *sim = simulate(s);
+	server_with(s, sim, 1);
+	SSL_SESSION *old = session_by(s, &ways[OLD_ID], &s->good, NULL),
+		    *other = session_by(s, &ways[TICKET], &s->good, NULL);
+	for (int i = 0; i < 3; i++) {
+		tf_sim_advance(sim, TF_TLS_SESSION_SURE - TF_SEC);
+		assert_true(is_resumed(s, &s->good, NULL, TLS1_2_VERSION, old));
+		assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, other)); /* which would take it */
+		SSL_SESSION_free(other);
+		other = kept;
+		kept = NULL;
+		assert_false(has_id(other));
+	}
+	tf_sim_advance(sim, TF_TLS_SESSION_SURE + TF_SEC);
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, other));
+	assert_true(has_id(kept));
+	assert_false(is_resumed(s, &s->good, NULL, TLS1_2_VERSION, old));
+	SSL_SESSION_free(old);
+	SSL_SESSION_free(other);
+	tf_tls_free(&s->tls);
+	tf_sim_free(&sim);
+}
+
+/* TLS 1.2 tells the id before there is a certificate: no id, then, where there may be none. */
+static void
+old_clients_that_may_be_nameless_have_tickets(void **state)
+{
+	struct stage *s = *state;
+	s->o.clients = TF_TLS_CLIENTS_MAY;
+	server_with(s, tf_os_real(), 0);
+	SSL_SESSION *session = session_by(s, &ways[OLD_TICKET], &s->good, NULL);
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_2_VERSION, session));
+	SSL_SESSION_free(session);
 }
 
 /* The session with another byte in its id. */
@@ -359,7 +422,7 @@ static void
 a_foreign_id_is_a_full_handshake(void **state)
 {
 	struct stage *s = *state;
-	SSL_SESSION *session = session_by(s, &ways[1], &s->good, NULL);
+	SSL_SESSION *session = session_by(s, &ways[ID], &s->good, NULL);
 	for (size_t at = 0; at < SSL_MAX_SSL_SESSION_ID_LENGTH; at++) {
 		SSL_SESSION *other = with_other_id(session, at);
 		assert_false(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, other));
@@ -387,7 +450,7 @@ static void
 several_sessions_may_be_offered(void **state)
 {
 	struct stage *s = *state;
-	for (size_t i = 1; i < WAYS; i++) {
+	for (size_t i = ID; i < WAYS; i++) {
 		begin(s, tf_os_real(), &ways[i]);
 		SSL_SESSION *session = session_by(s, &ways[i], &s->good, NULL);
 		struct ends e = prepare(s, &s->good, NULL, TLS1_3_VERSION, session);
@@ -438,6 +501,8 @@ main(void)
 		TEST(long_certificates_are_not_kept),
 		TEST(nameless_clients_are_not_kept),
 		TEST(an_id_is_of_its_version),
+		TEST(an_old_session_keeps_its_place_while_it_is_used),
+		TEST(old_clients_that_may_be_nameless_have_tickets),
 		TEST(a_foreign_id_is_a_full_handshake),
 		TEST(several_sessions_may_be_offered),
 		TEST(the_session_of_a_broken_connection_is_forgotten),

@@ -6,12 +6,20 @@
 #include "tls_impl.h"
 
 void
-tf_tls_rotate(struct tf_tls *t)
+tls_rotate(struct tf_tls *t)
 {
 	t->keys[1] = t->keys[0];
 	tf_os_random(t->os, &t->keys[0], sizeof t->keys[0]);
 	t->rotated = tf_os_ticks(t->os);
 	t->period++;
+}
+
+void
+tf_tls_rotate(struct tf_tls *t)
+{
+	pthread_mutex_lock(&t->lock);
+	tls_rotate(t);
+	pthread_mutex_unlock(&t->lock);
 }
 
 static bool
@@ -24,21 +32,39 @@ key_use(const struct tls_ticket_key *k, const unsigned char *iv, EVP_CIPHER_CTX 
 	       EVP_MAC_CTX_set_params(mac, params);
 }
 
+static int
+encrypt_with(const struct tls_ticket_key keys[static 2], struct tf_os *os, unsigned char name[16], unsigned char *iv,
+	     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+	tf_os_random(os, iv, (size_t)EVP_CIPHER_get_iv_length(EVP_aes_256_cbc()));
+	memcpy(name, keys[0].name, sizeof keys[0].name);
+	return key_use(&keys[0], iv, cipher, mac, 1) ? 1 : -1;
+}
+
+static int
+decrypt_with(const struct tls_ticket_key keys[static 2], bool once, const unsigned char name[16],
+	     const unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+	for (int i = 0; i < 2; i++)
+		if (CRYPTO_memcmp(name, keys[i].name, sizeof keys[i].name) == 0)
+			return key_use(&keys[i], iv, cipher, mac, 0) ? 1 + (i || once) : -1;
+	return 0;
+}
+
 /* OpenSSL's answers: 1 the key is set up, 2 and a new ticket is wanted, 0 no such key, -1 failure. */
 static int
 ticket_key(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
 {
 	struct tf_tls *t = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	if (encrypt) {
-		tf_os_random(t->os, iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc()));
-		memcpy(name, t->keys[0].name, sizeof t->keys[0].name);
-		return key_use(&t->keys[0], iv, cipher, mac, 1) ? 1 : -1;
-	}
 	bool once = SSL_version(ssl) >= TLS1_3_VERSION; /* its clients use a ticket once: they get another */
-	for (int i = 0; i < 2; i++)
-		if (CRYPTO_memcmp(name, t->keys[i].name, sizeof t->keys[i].name) == 0)
-			return key_use(&t->keys[i], iv, cipher, mac, 0) ? 1 + (i || once) : -1;
-	return 0;
+	struct tls_ticket_key keys[2];
+	pthread_mutex_lock(&t->lock);
+	memcpy(keys, t->keys, sizeof keys);
+	pthread_mutex_unlock(&t->lock);
+	int code = encrypt ? encrypt_with(keys, t->os, name, iv, cipher, mac)
+			   : decrypt_with(keys, once, name, iv, cipher, mac);
+	OPENSSL_cleanse(keys, sizeof keys);
+	return code;
 }
 
 /* Before a ticket is made: OpenSSL keeps the leaf in it; what stands between leaf and CA is put beside it. TLS 1.3's

@@ -47,9 +47,8 @@ tls_is_known(struct tf_tls *t, const uint8_t sha256[static 32], tf_time *out_unt
 }
 
 static tf_time
-chain_until(const struct tf_tls *t, const STACK_OF(X509) * chain)
+chain_until(tf_time until, const STACK_OF(X509) * chain)
 {
-	tf_time until = t->crl_until;
 	for (int i = 0; i < sk_X509_num(chain); i++) {
 		tf_time end = tls_time(X509_get0_notAfter(sk_X509_value(chain, i)));
 		until = end < until ? end : until;
@@ -57,17 +56,25 @@ chain_until(const struct tf_tls *t, const STACK_OF(X509) * chain)
 	return until;
 }
 
+/* By what was in use when it began. */
 static int
-verify(struct tf_tls *t, X509_STORE_CTX *sc, struct tls_known *out)
+verify(struct tf_tls *t, X509_STORE *store, int level, X509 *leaf, STACK_OF(X509) * between, tf_time *until)
 {
-	X509_STORE_CTX_set_time(sc, 0, (time_t)(tf_os_now(t->os) / TF_SEC));
-	if (X509_verify_cert(sc) <= 0) {
-		int error = X509_STORE_CTX_get_error(sc);
-		return error == X509_V_OK ? X509_V_ERR_UNSPECIFIED : error;
+	int error = X509_V_ERR_OUT_OF_MEM;
+	X509_STORE_CTX *sc = X509_STORE_CTX_new();
+	if (sc && X509_STORE_CTX_init(sc, store, leaf, between) && X509_STORE_CTX_set_default(sc, "ssl_client")) {
+		X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(sc), level);
+		X509_STORE_CTX_set_time(sc, 0, (time_t)(tf_os_now(t->os) / TF_SEC));
+		bool good = X509_verify_cert(sc) > 0;
+		error = X509_STORE_CTX_get_error(sc);
+		if (good)
+			*until = chain_until(*until, X509_STORE_CTX_get0_chain(sc));
+		else if (error == X509_V_OK)
+			error = X509_V_ERR_UNSPECIFIED;
 	}
-	out->until = chain_until(t, X509_STORE_CTX_get0_chain(sc));
-	*place_of(t, out->sha256) = *out;
-	return X509_V_OK;
+	X509_STORE_CTX_free(sc);
+	ERR_clear_error();
+	return error;
 }
 
 /* What was shown, for the record: OpenSSL forgets it. Nobody has proved yet to have its key. */
@@ -85,7 +92,8 @@ keep_refused(X509_STORE_CTX *sc)
 int
 tls_verify_cb(X509_STORE_CTX *sc, void *tls)
 {
-	int error = tls_verify(tls, X509_STORE_CTX_get0_cert(sc), X509_STORE_CTX_get0_untrusted(sc), NULL);
+	struct tls_verdict verdict;
+	int error = tls_verify(tls, X509_STORE_CTX_get0_cert(sc), X509_STORE_CTX_get0_untrusted(sc), &verdict);
 	X509_STORE_CTX_set_error(sc, error);
 	if (error != X509_V_OK)
 		keep_refused(sc);
@@ -93,25 +101,29 @@ tls_verify_cb(X509_STORE_CTX *sc, void *tls)
 }
 
 int
-tls_verify(struct tf_tls *t, X509 *leaf, STACK_OF(X509) * between, tf_time *out_until)
+tls_verify(struct tf_tls *t, X509 *leaf, STACK_OF(X509) * between, struct tls_verdict *out)
 {
 	struct tls_known k;
 	if (!hash_of(leaf, k.sha256))
 		return X509_V_ERR_OUT_OF_MEM;
-	int error = X509_V_OK;
-	if (!tls_is_known(t, k.sha256, &k.until)) {
-		X509_STORE_CTX *sc = X509_STORE_CTX_new();
-		error = X509_V_ERR_OUT_OF_MEM;
-		if (sc && X509_STORE_CTX_init(sc, SSL_CTX_get_cert_store(t->ctx), leaf, between) &&
-		    X509_STORE_CTX_set_default(sc, "ssl_client")) {
-			X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(sc),
-							 SSL_CTX_get_security_level(t->ctx));
-			error = verify(t, sc, &k);
-		}
-		X509_STORE_CTX_free(sc);
-		ERR_clear_error();
-	}
-	if (!error && out_until)
-		*out_until = k.until;
-	return error;
+	pthread_mutex_lock(&t->lock);
+	out->generation = t->generation;
+	bool known = tls_is_known(t, k.sha256, &out->until);
+	k.until = t->crl_until;
+	X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
+	int level = SSL_CTX_get_security_level(t->ctx);
+	bool held = !known && X509_STORE_up_ref(store);
+	pthread_mutex_unlock(&t->lock);
+	if (!held)
+		return known ? X509_V_OK : X509_V_ERR_OUT_OF_MEM;
+	int error = verify(t, store, level, leaf, between, &k.until);
+	X509_STORE_free(store);
+	if (error)
+		return error;
+	out->until = k.until;
+	pthread_mutex_lock(&t->lock);
+	if (out->generation == t->generation)
+		*place_of(t, k.sha256) = k;
+	pthread_mutex_unlock(&t->lock);
+	return X509_V_OK;
 }
