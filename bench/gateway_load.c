@@ -210,6 +210,7 @@ set_number(struct options *o, struct tf_str name, struct tf_str value)
 		    {"policies", offsetof(struct options, policies)},
 		    {"new", offsetof(struct options, fresh)},
 		    {"full", offsetof(struct options, full)},
+		    {"tls", offsetof(struct options, tls)},
 		    {"pid", offsetof(struct options, pid)},
 		    {"bytes", offsetof(struct options, bytes)},
 		    {"batch", offsetof(struct options, batch)}};
@@ -264,7 +265,7 @@ main(int argc, char **argv)
 		return sync_limit(l.os, &l.o, argv[2]);
 	if (tf_net_parse(tf_str(argv[2]), l.o.host, &l.o.port, &f))
 		return load_fail("bad address", &f);
-	if (l.o.identities && identities_load(&l.ids, l.o.identities, l.o.ca))
+	if (l.o.identities && identities_load(&l.ids, &l.o))
 		return 1;
 	int code = load(&l);
 	identities_release(&l.ids);

@@ -16,7 +16,7 @@ struct options {
 	const char *mode, *path, *label, *prefix, *date, *identities, *ca;
 	char host[256];
 	uint16_t port;
-	uint64_t rate, seconds, warm, connections, partners, policies, fresh, full, pid, bytes, batch;
+	uint64_t rate, seconds, warm, connections, partners, policies, fresh, full, tls, pid, bytes, batch;
 };
 
 /* Who a connection is: one of the files in identities=DIR. */
@@ -78,7 +78,7 @@ enum tf_err conn_turn(struct load *l, bool wait, int *out_events, struct tf_faul
 void conn_close(struct conn *c);
 
 /* gateway_tls.c: NNNN.pem (certificate, key) and NNNN.jwt of a directory, from 0000 without gaps. */
-int identities_load(struct identities *ids, const char *dir, const char *ca);
+int identities_load(struct identities *ids, const struct options *o);
 void identities_release(struct identities *ids);
 /* TLS on a connected socket. False: no memory. */
 bool tls_begin(const struct identities *ids, struct conn *c);

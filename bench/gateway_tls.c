@@ -50,19 +50,21 @@ read_identity(const char *dir, size_t number, struct identity *out)
 }
 
 int
-identities_load(struct identities *ids, const char *dir, const char *ca)
+identities_load(struct identities *ids, const struct options *o)
 {
 	struct identity one = {0};
 	SSL_CTX *ctx = ids->ctx = SSL_CTX_new(TLS_client_method());
-	if (!ctx || !ca || SSL_CTX_load_verify_file(ctx, ca) != 1)
+	if (!ctx || !o->ca || SSL_CTX_load_verify_file(ctx, o->ca) != 1)
 		return load_fail("cannot read the servers' CA: ca=FILE", NULL);
+	if (o->tls == 12 && SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION) != 1)
+		return load_fail("no TLS 1.2", NULL);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_client_cert_cb(ctx, certificate_wanted);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, session_given);
 	SSL_CTX_set_read_ahead(ctx, 1); /* one system call for a record */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
-	while (read_identity(dir, ids->count, &one)) {
+	while (read_identity(o->identities, ids->count, &one)) {
 		struct identity *more = tf_realloc(ids->list, (ids->count + 1) * sizeof *more);
 		if (!more)
 			return load_fail("out of memory", NULL);
