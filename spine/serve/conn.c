@@ -95,6 +95,13 @@ tf_conn_stream(struct tf_conn *under)
 	return c;
 }
 
+static enum tf_err
+begin_tls(struct tf_conn *c, int fd)
+{
+	c->handshake = tf_calloc(1, sizeof *c->handshake);
+	return c->handshake ? tf_tls_conn_new(c->server->o.tls, fd, &c->tls, NULL) : TF_NO_MEMORY;
+}
+
 void
 tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer)
 {
@@ -103,11 +110,11 @@ tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer)
 		c->server = s;
 		c->peer = *peer;
 	}
-	if (!c || tf_room_enter(c) || (s->o.tls && tf_tls_conn_new(s->o.tls, fd, &c->tls, NULL)) ||
-	    tf_poll_add(s->poll, fd, TF_POLL_IN, c, NULL)) {
+	if (!c || tf_room_enter(c) || (s->o.tls && begin_tls(c, fd)) || tf_poll_add(s->poll, fd, TF_POLL_IN, c, NULL)) {
 		if (c) {
 			tf_room_leave(c);
 			tf_tls_conn_free(&c->tls);
+			tf_free(c->handshake);
 		}
 		tf_free(c);
 		tf_net_close(&fd);
@@ -156,6 +163,7 @@ conn_free(struct tf_conn *c)
 	tf_h2_free(&c->h2);
 	if (!c->under)
 		tf_tls_conn_free(&c->tls);
+	tf_free(c->handshake);
 	tf_free(c);
 }
 
@@ -167,7 +175,7 @@ tf_conn_reap(struct tf_server *s)
 		pthread_mutex_lock(&s->lock);
 		bool listed = c->is_touched;
 		pthread_mutex_unlock(&s->lock);
-		if (listed) {
+		if (listed || c->in_handshaker) {
 			at = &c->queued;
 			continue;
 		}
@@ -185,7 +193,10 @@ tf_conn_closed(struct tf_conn *c)
 	pthread_mutex_lock(&s->lock);
 	if (c->under)
 		c->fd = -1;
-	tf_net_close(&c->fd);
+	if (c->in_handshaker)
+		tf_poll_del(s->poll, c->fd);
+	else
+		tf_net_close(&c->fd);
 	bool held = c->phase == TF_CONN_ANSWER && c->x.state < TF_ANSWER_ENDED;
 	pthread_cond_broadcast(&s->room);
 	pthread_mutex_unlock(&s->lock);
@@ -432,17 +443,10 @@ receive_all(struct tf_conn *c)
 		;
 }
 
-void
-tf_conn_readable(struct tf_conn *c)
+/* After what came. */
+static void
+go_on(struct tf_conn *c)
 {
-	if (c->dead || c->fd < 0)
-		return;
-	if (c->phase == TF_CONN_ANSWER) {
-		poll_to(c, c->polled & ~(unsigned)TF_POLL_IN);
-		return;
-	}
-	if (c->phase != TF_CONN_HANDSHAKE || tf_conn_shake_hands(c))
-		receive_all(c);
 	if (c->h2) {
 		tf_conn_push(c);
 		return;
@@ -452,6 +456,33 @@ tf_conn_readable(struct tf_conn *c)
 	if (!send_some(c)) /* `100 Continue`; an answer waits for its commit */
 		tf_conn_closed(c);
 	poll_for(c);
+}
+
+void
+tf_conn_readable(struct tf_conn *c)
+{
+	if (c->dead || c->fd < 0)
+		return;
+	if (c->phase == TF_CONN_ANSWER) {
+		poll_to(c, c->polled & ~(unsigned)TF_POLL_IN);
+		return;
+	}
+	if (c->phase == TF_CONN_HANDSHAKE) {
+		poll_to(c, 0);
+		if (!c->dead)
+			tf_handshake_step(c);
+		return;
+	}
+	receive_all(c);
+	go_on(c);
+}
+
+void
+tf_conn_shaken(struct tf_conn *c)
+{
+	if (tf_conn_shook_hands(c))
+		receive_all(c);
+	go_on(c);
 }
 
 void

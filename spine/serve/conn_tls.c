@@ -1,4 +1,5 @@
 /* What a connection's bytes go through: nothing, or TLS; and whose certificate came with them. See server.h, tls.h. */
+#include "base/mem.h"
 #include "h2.h"
 #include "server_impl.h"
 
@@ -36,11 +37,11 @@ tf_conn_tell_refused(struct tf_conn *c, struct tf_exchange *x, int status, const
 }
 
 bool
-tf_conn_shake_hands(struct tf_conn *c)
+tf_conn_shook_hands(struct tf_conn *c)
 {
 	struct tf_server *s = c->server;
-	struct tf_fault f = {0};
-	enum tf_err e = tf_tls_handshake(c->tls, &c->tls_wants, &f);
+	const char *why = c->handshake->why.text;
+	enum tf_err e = c->handshake->result;
 	if (e == TF_BUSY)
 		return false;
 	c->tls_wants = 0;
@@ -49,14 +50,16 @@ tf_conn_shake_hands(struct tf_conn *c)
 		result = HANDSHAKE_RESUMED;
 	tf_metric_add(s->metrics, TF_SERVE_HANDSHAKES, (size_t)result, 1);
 	if (e == TF_DENIED) {
-		tf_conn_tell_refused(c, NULL, 0, f.text);
+		tf_conn_tell_refused(c, NULL, 0, why);
 		TF_LOG(s->o.watch, TF_LOG_WARN, "tls.refused", NULL, TF_KV("peer", (const char *)c->peer.host),
-		       TF_KV("reason", (const char *)f.text));
+		       TF_KV("reason", why));
 	}
 	if (e) {
 		tf_conn_closed(c);
 		return false;
 	}
+	tf_free(c->handshake);
+	c->handshake = NULL;
 	c->phase = TF_CONN_IDLE;
 	c->since = c->moved = tf_os_ticks(s->os);
 	return tf_tls_http2(c->tls) ? tf_h2_open(c) : true;

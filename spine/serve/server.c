@@ -46,6 +46,7 @@ start(struct tf_server *s, struct tf_fault *f)
 	TF_TRY(tf_poll_add(s->poll, tf_waker_fd(s->waker), TF_POLL_IN, s->waker, f));
 	TF_TRY(tf_poll_add(s->poll, s->listener, TF_POLL_IN, &s->listener, f));
 	s->listening = true;
+	TF_TRY(tf_handshakers(s, f));
 	return tf_serve_workers(s, f);
 }
 
@@ -61,7 +62,7 @@ tf_server_new(struct tf_os *os, const struct tf_server_options *o, struct tf_ser
 	tf_buf_init(&s->lines, 0);
 	defaults(&s->o);
 	TF_ASSERT(!pthread_mutex_init(&s->lock, NULL) && !pthread_cond_init(&s->room, NULL) &&
-		  !pthread_cond_init(&s->work, NULL));
+		  !pthread_cond_init(&s->work, NULL) && !pthread_cond_init(&s->hands, NULL));
 	enum tf_err e = start(s, f);
 	if (e) {
 		tf_server_free(&s);
@@ -99,6 +100,7 @@ tf_server_free(struct tf_server **server)
 	if (!s)
 		return;
 	tf_serve_workers_end(s);
+	tf_handshakers_end(s);
 	while (s->conns) {
 		s->conns->phase = TF_CONN_IDLE;
 		tf_conn_closed(s->conns);
@@ -115,6 +117,7 @@ tf_server_free(struct tf_server **server)
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->room);
 	pthread_cond_destroy(&s->work);
+	pthread_cond_destroy(&s->hands);
 	tf_free(s->scratch);
 	tf_free(s);
 	*server = NULL;
@@ -257,6 +260,7 @@ run_round(struct tf_server *s, tf_dur wait, tf_dur *out_wait, struct tf_fault *f
 	reload(s);
 	for (int i = 0; i < n; i++)
 		on_event(s, &events[i]);
+	tf_handshakes_back(s);
 	sweep(s);
 	begin_drain(s);
 	*out_wait = s->o.after ? s->o.after(s->o.ctx) : -1;

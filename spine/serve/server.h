@@ -10,7 +10,8 @@
  * struct tf_server_options, each answered with the status it names. Errors are RFC 9457 problem details.
  * X-Correlation-Id (1 to 64 of letters, digits and "._:-") and traceparent are taken from the request or made anew, and
  * the correlation id is sent back. With `spans` each request of a sampled trace is recorded as a server span; a
- * handler's own spans are its children by tf_exchange_trace. /healthz, /readyz and /metrics are always there. Thread
+ * handler's own spans are its children by tf_exchange_trace. /healthz, /readyz and /metrics are always there. TLS
+ * handshakes are made in threads of their own, half as many as there are cores and 8 at most. Thread
  * rule: all calls from the loop's thread, but for replies of an exchange in a worker, from that worker. */
 #pragma once
 #include "os/net.h"

@@ -54,6 +54,17 @@ struct tf_exchange {
 	uint64_t body_out;
 };
 
+/* Of a connection whose handshake is not over. */
+struct tf_handshake {
+	struct tf_conn *next; /* of a list */
+	enum tf_err result;   /* of its last step */
+	struct tf_fault why;
+};
+
+struct tf_handshakes {
+	struct tf_conn *first, *last;
+};
+
 struct tf_conn {
 	struct tf_server *server;
 	struct tf_conn *next, *prev;
@@ -63,6 +74,8 @@ struct tf_conn {
 	int fd;                  /* -1: the client is gone, the exchange is not over */
 	struct tf_tls_conn *tls; /* NULL: plain */
 	unsigned tls_wants;      /* to go on receiving */
+	struct tf_handshake *handshake;
+	bool in_handshaker; /* it is taking a step: fd, tls, tls_wants and handshake are its */
 	struct tf_peer peer;
 	unsigned polled;
 	enum tf_conn_phase phase;
@@ -119,10 +132,14 @@ struct tf_server {
 	struct tf_conn *touched;
 	struct tf_conn *queue, *queue_last;
 	uint32_t queue_count;
-	bool closing; /* workers end */
+	bool closing; /* workers and handshakers end */
 	struct tf_worker **workers;
 	uint32_t worker_count;
 	unsigned next_worker;
+	pthread_cond_t hands;
+	struct tf_handshakes hands_due, hands_shaken;
+	struct tf_worker **handshakers;
+	uint32_t handshaker_count;
 };
 
 enum {
@@ -149,6 +166,8 @@ enum tf_answer tf_conn_take(struct tf_conn *c, bool *out_more);
 /* Sends what HTTP/2 has ready, and ends it where that was the last. */
 void tf_conn_push(struct tf_conn *c);
 void tf_conn_readable(struct tf_conn *c);
+/* Goes on after a step of its handshake. */
+void tf_conn_shaken(struct tf_conn *c);
 /* Sends more of what was taken; touches it when that is all sent. */
 void tf_conn_writable(struct tf_conn *c);
 /* Takes what the handler wrote and sends; goes on with the next request when the answer is over. Only after `after`. */
@@ -166,8 +185,8 @@ enum tf_err tf_conn_recv(struct tf_conn *c, void *p, size_t n, size_t *out_n) TF
 enum tf_err tf_conn_send(struct tf_conn *c, const void *p, size_t n, size_t *out_n) TF_MUST_USE;
 /* Are there bytes that the poller will not tell of? */
 bool tf_conn_pending(const struct tf_conn *c);
-/* True when it is done; false when it goes on, or closed the connection. */
-bool tf_conn_shake_hands(struct tf_conn *c);
+/* What the last step of its handshake came to. True: it is over; false: it goes on, or the connection was closed. */
+bool tf_conn_shook_hands(struct tf_conn *c);
 bool tf_conn_certificate_good(struct tf_conn *c, struct tf_fault *f);
 /* Tells the server's owner whom the connection refuses because of its certificate. x, status: as in tf_refused. */
 void tf_conn_tell_refused(struct tf_conn *c, struct tf_exchange *x, int status, const char *why);
@@ -202,6 +221,15 @@ void tf_exchange_log(struct tf_exchange *x);
 
 /* exchange_span.c: records the server span of an exchange that is over. */
 void tf_exchange_span(struct tf_exchange *x, tf_dur took);
+
+/* handshake.c */
+/* None without TLS. */
+enum tf_err tf_handshakers(struct tf_server *s, struct tf_fault *f) TF_MUST_USE;
+void tf_handshakers_end(struct tf_server *s);
+/* Takes a step of its handshake beside the loop. */
+void tf_handshake_step(struct tf_conn *c);
+/* Goes on with those that took one. */
+void tf_handshakes_back(struct tf_server *s);
 
 /* worker.c */
 enum tf_err tf_serve_workers(struct tf_server *s, struct tf_fault *f) TF_MUST_USE;

@@ -1,6 +1,7 @@
 /* The server over TLS: the same answers, and the client's certificate looked at before each request. */
 #include "site_test.h"
 
+#include <dirent.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -366,6 +367,82 @@ files_that_do_not_fit_are_logged_and_left(void **state)
 	secure_close(&s);
 }
 
+/* The first bytes of a client. */
+static struct tf_str
+hello(char *out, size_t size)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+	assert_int_equal(SSL_connect(ssl), -1);
+	int n = BIO_read(SSL_get_wbio(ssl), out, (int)size);
+	assert_true(n > 0);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	return tf_str_n(out, (size_t)n);
+}
+
+static unsigned
+open_files(void)
+{
+	unsigned n = 0;
+	DIR *d = opendir("/proc/self/fd");
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* Handshakes are made beside the loop, which meanwhile learns that their clients are gone, and reads files anew. */
+static void
+who_leaves_in_a_handshake_harms_nobody(void **state)
+{
+	(void)state;
+	char bytes[4096];
+	struct tf_str first = hello(bytes, sizeof bytes);
+	unsigned files = open_files();
+	for (int i = 0; i < 100; i++) {
+		struct client gone = site_dial(site), stays = site_dial(site);
+		client_send(&gone, first);
+		client_send(&stays, first);
+		client_reset(&gone);
+		if (i % 10 == 0)
+			tf_server_reload(site->server);
+		struct secure s = secure_dial(&partner);
+		secure_say(&s, "GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+		secure_hear(&s);
+		assert_int_equal(s.status, 200);
+		secure_close(&s);
+		client_reset(&stays);
+	}
+	time_t end = time(NULL) + SOON;
+	while (open_files() > files && time(NULL) < end)
+		usleep(10000);
+	assert_int_equal(open_files(), files);
+}
+
+/* The last is in its handshake when the server ends. */
+static void
+a_server_ends_in_the_middle_of_handshakes(void **state)
+{
+	(void)state;
+	char bytes[4096];
+	struct tf_str first = hello(bytes, sizeof bytes);
+	for (int i = 0; i < 20; i++) {
+		struct site *brief = site_start((struct tf_server_options){.tls = tls});
+		struct client d[8];
+		for (size_t k = 0; k < 8; k++) {
+			d[k] = site_dial(brief);
+			client_send(&d[k], first);
+		}
+		usleep((useconds_t)i * 200);
+		site_end(&brief);
+		for (size_t k = 0; k < 8; k++)
+			client_close(&d[k]);
+	}
+}
+
 /* Plain HTTP behind a terminator that tells whose certificate it saw. */
 static void
 a_forwarded_certificate_is_believed_from_a_terminator_only(void **state)
@@ -413,6 +490,8 @@ main(void)
 		TEST(a_revoked_certificate_is_told_on_its_kept_connection),
 		TEST(a_revoked_certificate_does_not_come_back),
 		TEST(files_that_do_not_fit_are_logged_and_left),
+		TEST(who_leaves_in_a_handshake_harms_nobody),
+		TEST(a_server_ends_in_the_middle_of_handshakes),
 		cmocka_unit_test(a_forwarded_certificate_is_believed_from_a_terminator_only),
 	};
 	return cmocka_run_group_tests(tests, make_pki, drop_pki);

@@ -9,18 +9,19 @@
  *
  * Resumption is of two kinds. Both check what a full handshake does, and end after twice ticket_rotate at most.
  *
- * Kept sessions: TLS 1.3 clients with a certificate are given 32 bytes that name what is kept here, while there is
- * room. Nothing is decoded when they come back: with OpenSSL 3.0 that is most of a handshake. A place is taken anew
- * when its client came back, and was given another; when its connection broke; or, for a client that came back, from
- * one that has not yet, or not for TF_TLS_SESSION_SURE. A session holds some 10 KB, and 4 KB for each certificate
- * between leaf and CA; those that go on from one handshake share its certificates. All places: 80 MB when there is none
- * between, 160 MB at most.
+ * Kept sessions: clients with a certificate are given 32 bytes that name what is kept here, while there is room.
+ * Nothing is decoded when they come back: with OpenSSL 3.0 that is most of a handshake. A place is taken anew when its
+ * client came back, and was given another; when its connection broke; or, for a client that came back, from one that
+ * has not yet, or not for TF_TLS_SESSION_SURE. A session holds some 10 KB, and 4 KB for each certificate between leaf
+ * and CA; those that go on from one handshake share its certificates. All places: 80 MB when there is none between, 160
+ * MB at most.
  *
  * Tickets (no state here) for all others, and when no place is free: encrypted by a key that changes every
  * ticket_rotate; the one before still opens them. They carry the client's certificates.
  *
- * Not offered: TLS 1.1 and below, renegotiation, compression, early data. Bounds: TF_TLS_*. Thread rule: one thread
- * (the server's loop) but for tf_tls_certificate, whose result does not change. */
+ * Not offered: TLS 1.1 and below, renegotiation, compression, early data. Bounds: TF_TLS_*. Thread rule: a connection
+ * is one thread's at a time, connections may be different ones', and tf_tls_rotate any's; making, reloading and freeing
+ * a struct tf_tls, and making connections of it, one's (the server's loop). */
 #pragma once
 #include "os/os.h"
 
