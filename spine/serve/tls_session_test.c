@@ -483,6 +483,44 @@ the_session_of_a_broken_connection_is_forgotten(void **state)
 	SSL_SESSION_free(session);
 }
 
+static void
+shake(void *arg)
+{
+	pump(arg);
+	SSL_SESSION_free(kept);
+	kept = NULL;
+}
+
+/* Each connection in a thread of its own, while the files are read anew. */
+static void
+handshakes_are_made_at_once(void **state)
+{
+	struct stage *s = *state;
+	SSL_SESSION *sessions[WAYS] = {NULL};
+	struct ends e[2 * WAYS];
+	struct tf_worker *w[2 * WAYS];
+	server_with(s, tf_os_real(), 4);
+	sessions[OLD_ID] = session_by(s, &ways[OLD_ID], &s->good, NULL);
+	sessions[ID] = session_by(s, &ways[ID], &s->deep, s->between.x);
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 2 * WAYS; i++)
+			e[i] = prepare(s, i & 1 ? &s->deep : &s->good, i & 1 ? s->between.x : NULL, ways[i / 2].version,
+				       sessions[i / 2]);
+		for (int i = 0; i < 2 * WAYS; i++)
+			OK(tf_os_start(tf_os_real(), shake, &e[i], &w[i], NULL));
+		OK(tf_tls_reload(s->tls, NULL));
+		for (int i = 0; i < 2 * WAYS; i++) {
+			tf_worker_join(&w[i]);
+			OK(e[i].result);
+			assert_non_null(tf_tls_certificate(e[i].server));
+			talk(&e[i]);
+			part(&e[i]);
+		}
+	}
+	for (int i = 0; i < WAYS; i++)
+		SSL_SESSION_free(sessions[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -506,6 +544,7 @@ main(void)
 		TEST(a_foreign_id_is_a_full_handshake),
 		TEST(several_sessions_may_be_offered),
 		TEST(the_session_of_a_broken_connection_is_forgotten),
+		TEST(handshakes_are_made_at_once),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	SSL_SESSION_free(kept);

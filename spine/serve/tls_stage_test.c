@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "os/sim.h"
 
-SSL_SESSION *kept;
+_Thread_local SSL_SESSION *kept;
 
 void
 stage_revoke(struct stage *s, X509 *const *revoked, int count)

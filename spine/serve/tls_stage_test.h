@@ -42,8 +42,8 @@ struct ends {
 	bool client_done;
 };
 
-/* The last session given to a client; the test's to free. */
-extern SSL_SESSION *kept;
+/* The last session given to a client in this thread; the test's to free. */
+extern _Thread_local SSL_SESSION *kept;
 
 /* Both ends there, and not a byte sent. */
 struct ends prepare(struct stage *s, const struct pki_pair *with, X509 *chain, int version, SSL_SESSION *session);
