@@ -9,7 +9,8 @@
  *
  * Resumption is of two kinds. Both check what a full handshake does, and end after twice ticket_rotate at most.
  *
- * Kept sessions: clients with a certificate are given 32 bytes that name what is kept here, while there is room.
+ * Kept sessions: clients with a certificate are given 32 bytes that name what is kept here, while there is room. Of TLS
+ * 1.2 only where a certificate must be shown: their session has its id before.
  * Nothing is decoded when they come back: with OpenSSL 3.0 that is most of a handshake. A place is taken anew when its
  * client came back, and was given another; when its connection broke; or, for a client that came back, from one that
  * has not yet, or not for TF_TLS_SESSION_SURE. A session holds some 10 KB, and 4 KB for each certificate between leaf
