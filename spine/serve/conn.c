@@ -95,13 +95,6 @@ tf_conn_stream(struct tf_conn *under)
 	return c;
 }
 
-static enum tf_err
-begin_tls(struct tf_conn *c, int fd)
-{
-	c->handshake = tf_calloc(1, sizeof *c->handshake);
-	return c->handshake ? tf_tls_conn_new(c->server->o.tls, fd, &c->tls, NULL) : TF_NO_MEMORY;
-}
-
 void
 tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer)
 {
@@ -109,18 +102,18 @@ tf_conn_new(struct tf_server *s, int fd, const struct tf_peer *peer)
 	if (c) {
 		c->server = s;
 		c->peer = *peer;
+		c->handshake = s->o.tls ? tf_calloc(1, sizeof *c->handshake) : NULL;
 	}
-	if (!c || tf_room_enter(c) || (s->o.tls && begin_tls(c, fd)) || tf_poll_add(s->poll, fd, TF_POLL_IN, c, NULL)) {
+	if (!c || tf_room_enter(c) || (s->o.tls && !c->handshake) || tf_poll_add(s->poll, fd, TF_POLL_IN, c, NULL)) {
 		if (c) {
 			tf_room_leave(c);
-			tf_tls_conn_free(&c->tls);
 			tf_free(c->handshake);
 		}
 		tf_free(c);
 		tf_net_close(&fd);
 		return;
 	}
-	c->phase = c->tls ? TF_CONN_HANDSHAKE : TF_CONN_IDLE;
+	c->phase = c->handshake ? TF_CONN_HANDSHAKE : TF_CONN_IDLE;
 	c->polled = TF_POLL_IN;
 	conn_init(c, s, fd, peer);
 	put_first(&s->conns, c);

@@ -28,6 +28,16 @@ take_first(struct tf_handshakes *list)
 	return c;
 }
 
+/* Of a client that says nothing there is no TLS yet. */
+static enum tf_err
+step(struct tf_conn *c)
+{
+	struct tf_fault *why = &c->handshake->why;
+	if (!c->tls)
+		TF_TRY(tf_tls_conn_new(c->server->o.tls, c->fd, &c->tls, why));
+	return tf_tls_handshake(c->tls, &c->tls_wants, why);
+}
+
 static void
 work(void *arg)
 {
@@ -40,7 +50,7 @@ work(void *arg)
 			break;
 		struct tf_conn *c = take_first(&s->hands_due);
 		pthread_mutex_unlock(&s->lock);
-		c->handshake->result = tf_tls_handshake(c->tls, &c->tls_wants, &c->handshake->why);
+		c->handshake->result = step(c);
 		pthread_mutex_lock(&s->lock);
 		if (!s->hands_shaken.first)
 			tf_waker_wake(s->waker);

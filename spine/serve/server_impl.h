@@ -72,7 +72,7 @@ struct tf_conn {
 	bool is_touched;
 	struct tf_conn *queued;  /* list of those waiting for a worker, under the lock; of the dead */
 	int fd;                  /* -1: the client is gone, the exchange is not over */
-	struct tf_tls_conn *tls; /* NULL: plain */
+	struct tf_tls_conn *tls; /* NULL: plain, or nothing came yet */
 	unsigned tls_wants;      /* to go on receiving */
 	struct tf_handshake *handshake;
 	bool in_handshaker; /* it is taking a step: fd, tls, tls_wants and handshake are its */

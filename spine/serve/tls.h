@@ -21,8 +21,8 @@
  * ticket_rotate; the one before still opens them. They carry the client's certificates.
  *
  * Not offered: TLS 1.1 and below, renegotiation, compression, early data. Bounds: TF_TLS_*. Thread rule: a connection
- * is one thread's at a time, connections may be different ones', and tf_tls_rotate any's; making, reloading and freeing
- * a struct tf_tls, and making connections of it, one's (the server's loop). */
+ * is one thread's at a time, connections may be different ones'; a struct tf_tls is made, reloaded and freed by one
+ * (the server's loop). */
 #pragma once
 #include "os/os.h"
 

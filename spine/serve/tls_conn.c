@@ -9,7 +9,11 @@ tf_tls_conn_new(struct tf_tls *t, int fd, struct tf_tls_conn **out, struct tf_fa
 	if (!c)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for a TLS connection");
 	c->tls = t;
-	c->ssl = SSL_new(t->ctx);
+	pthread_mutex_lock(&t->lock);
+	SSL_CTX *ctx = SSL_CTX_up_ref(t->ctx) ? t->ctx : NULL;
+	pthread_mutex_unlock(&t->lock);
+	c->ssl = ctx ? SSL_new(ctx) : NULL;
+	SSL_CTX_free(ctx);
 	if (!c->ssl || !SSL_set_fd(c->ssl, fd) || !SSL_set_app_data(c->ssl, c)) {
 		tf_tls_conn_free(&c);
 		return tls_fault(f, TF_NO_MEMORY, "no memory for a TLS connection");
