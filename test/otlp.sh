@@ -66,6 +66,7 @@ ready() { api=$(ready_address "$work/log") && [ -n "$api" ]; }
 serve() { # SYSTEM OPTIONS...
 	local system=$1
 	shift
+	: >"$work/log" # the one before was ready too
 	"$bin/tenfold-$system" serve --data "$work/$system" --listen 127.0.0.1:0 "$@" 2>"$work/log" >&2 &
 	server=$!
 	pids="$pids $server"

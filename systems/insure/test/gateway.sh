@@ -46,6 +46,7 @@ cp id/certs/server.key server.key
 cp id/crl.pem crl.pem
 "$bin/tenfold-insure" simulate --data data --policies 100 --partner P-ALPHA >/dev/null
 start() { # OPTIONS...
+	: >insure.log # the one before was ready too
 	"$bin/tenfold-insure" serve --data data --listen 127.0.0.1:0 --tls-cert server.pem --tls-key server.key --client-ca id/ca.pem --crl crl.pem \
 		--issuer "$issuer" --audience $audience --jwks "$at/jwks" --issuer-ca id/ca.pem --audit audit ${GATEWAY_OPTIONS:-} "$@" 2>insure.log &
 	insure=$!

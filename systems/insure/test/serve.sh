@@ -22,6 +22,7 @@ ready() { api=$(ready_address "$work/log") && [ -n "$api" ]; }
 serve() { # DIR OPTIONS...
 	data=$work/$1
 	shift
+	: >"$work/log" # the one before was ready too
 	"$program" serve --data "$data" --listen 127.0.0.1:0 --insecure-partner-header "$@" 2>"$work/log" >&2 &
 	pid=$!
 	until_ok 60 ready || { echo "not ok - serve starts: $(tail -n 1 "$work/log")"; exit 1; }

@@ -22,6 +22,7 @@ ready() { api=$(ready_address "$work/log") && [ -n "$api" ]; }
 serve() {
 	local data=$work/$1
 	shift
+	: >"$work/log" # the one before was ready too
 	"$program" serve --data "$data" --listen 127.0.0.1:0 "$@" 2>"$work/log" >&2 &
 	pid=$!
 	until_ok 30 ready || { echo "not ok - serve starts: $(tail -n 1 "$work/log")"; exit 1; }
