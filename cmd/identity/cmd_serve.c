@@ -157,6 +157,7 @@ serve(struct service *s, const struct tf_args *a, struct tf_fault *f)
 	bool plain = tf_args_flag(a, "plain");
 	struct tf_server_options o = {.host = host,
 				      .terminators = tf_args_cstr(a, "terminators"),
+				      .peer_max = 256, /* a quarter of the connections */
 				      .workers = 1,
 				      .routes = routes,
 				      .ctx = s,
