@@ -31,6 +31,7 @@ await() { # FILE TEXT [TIMES]: until so many of its lines have the text
 await_count() { local n; n=$(grep -c "$2" "$1" 2>/dev/null); [ "${n:-0}" -ge "$3" ]; }
 # What a server says when it is ready.
 ready_address() { jq -rR 'fromjson? | select(.event == "serve.ready") | .address' "$1"; }
+ready_port() { ready_address "$1" | sed 's/.*://'; }
 
 # ask CURL_ARGUMENTS...: body in $work/out, head in $work/head, status in $status.
 ask() { rm -f "$work/out"; status=$(curl -s -m 60 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"); }
