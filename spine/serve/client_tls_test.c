@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/mem.h"
 #include "pki_test.h"
 
 #define DAY_S 86400L
@@ -12,9 +11,6 @@
 static char dir[64], certificate[96], key[96], ca[96], crl[96], other_ca[96], own[96], own_key[96];
 static struct pki_pair root, other_root, server, partner, second;
 static struct tf_tls *tls;
-static struct tf_client *client;
-static struct tf_client_answer answer;
-static struct tf_fault fault;
 
 static int
 make_pki(void **state)
@@ -74,16 +70,6 @@ teardown(void **state)
 	return 0;
 }
 
-static void
-with(struct tf_client_options o)
-{
-	o.wait_first = o.wait_first ? o.wait_first : 1000;
-	o.wait_max = o.wait_max ? o.wait_max : 4000;
-	o.deadline = 20 * TF_SEC;
-	tf_client_free(&client);
-	OK(tf_client_new(tf_os_real(), &o, &client, NULL));
-}
-
 /* Notes whose certificate it saw. */
 static void
 tell_certificate(struct peer *p, struct tf_exchange *x, unsigned number)
@@ -104,14 +90,6 @@ get(const char *url, bool close)
 }
 
 static void
-saw(struct peer *p, const char *wanted)
-{
-	char *seen = peer_seen(p);
-	assert_string_equal(seen, wanted);
-	tf_free(seen);
-}
-
-static void
 the_certificate_is_shown_and_the_connection_kept(void **state)
 {
 	(void)state;
@@ -119,7 +97,7 @@ the_certificate_is_shown_and_the_connection_kept(void **state)
 	with((struct tf_client_options){.ca = ca, .cert = own, .key = own_key});
 	for (int i = 0; i < 3; i++)
 		OK(get(p->url, false));
-	saw(p, "CN=partner,CN=partner,CN=partner,");
+	peer_saw(p, "CN=partner,CN=partner,CN=partner,");
 	assert_int_equal(p->connections, 1);
 	peer_end(&p);
 }
@@ -170,14 +148,14 @@ files_are_read_anew_for_a_new_connection(void **state)
 	pki_write(own, &second.x, 1, NULL);
 	pki_write(own_key, NULL, 0, second.key);
 	OK(get(p->url, true));
-	saw(p, "CN=partner,CN=second,");
+	peer_saw(p, "CN=partner,CN=second,");
 	/* Half replaced: nothing is sent, and it says nothing about the server. */
 	pki_write(own_key, NULL, 0, partner.key);
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(get(p->url, true), TF_IO);
 	pki_write(own, &partner.x, 1, NULL);
 	OK(get(p->url, true));
-	saw(p, "CN=partner,CN=second,CN=partner,");
+	peer_saw(p, "CN=partner,CN=second,CN=partner,");
 	pki_write(ca, &other_root.x, 1, NULL); /* the authorities too */
 	assert_int_equal(get(p->url, true), TF_IO);
 	pki_write(ca, &root.x, 1, NULL);
