@@ -1,14 +1,12 @@
 /* The client over TLS: who is trusted, and which certificate is shown. */
 #include "client_peer_test.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
+#include "os/dir_testing.h"
 #include "pki_test.h"
 
 #define DAY_S 86400L
 
-static char dir[64], certificate[96], key[96], ca[96], crl[96], other_ca[96], own[96], own_key[96];
+static char dir[200], certificate[256], key[256], ca[256], crl[256], other_ca[256], own[256], own_key[256];
 static struct pki_pair root, other_root, server, partner, second;
 static struct tf_tls *tls;
 
@@ -16,8 +14,7 @@ static int
 make_pki(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof dir, "/tmp/client-tls-XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	assert_true(dir_make(dir, sizeof dir, "tls"));
 	snprintf(certificate, sizeof certificate, "%s/server.pem", dir);
 	snprintf(key, sizeof key, "%s/server.key", dir);
 	snprintf(ca, sizeof ca, "%s/ca.pem", dir);
@@ -42,12 +39,10 @@ static int
 drop_pki(void **state)
 {
 	(void)state;
-	char command[128];
 	struct pki_pair *all[] = {&root, &other_root, &server, &partner, &second};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		pki_free(all[i]);
-	snprintf(command, sizeof command, "rm -r '%s'", dir);
-	return system(command);
+	return dir_remove(dir);
 }
 
 static int

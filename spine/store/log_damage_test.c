@@ -1,6 +1,8 @@
 /* Torn tails are cut off, damage is found and named, on the kernel and on the simulated os. */
 #include "log_world_test.h"
 
+#include "os/dir_testing.h"
+
 /* Five records synced one by one (or in one batch), a sixth behind them; marks as they were after the fifth (or at the
  * start). */
 struct torn {
@@ -106,7 +108,7 @@ a_file_shorter_than_what_was_synced_is_damage(void **state)
 			}
 		}
 		torn_free(&t);
-		MUST(world_clear(w));
+		MUST(dir_clear(w->os, w->dir));
 	}
 }
 

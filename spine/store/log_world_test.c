@@ -1,7 +1,7 @@
 /* Where the log's tests keep it, and its files as bytes; see log_world_test.h. */
 #include "log_world_test.h"
 
-#include <unistd.h>
+#include "os/dir_testing.h"
 
 struct tf_fault fault;
 
@@ -28,10 +28,8 @@ sim_teardown(void **state)
 int
 real_setup(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	char root[150];
-	snprintf(root, sizeof(root), "%s/tenfold-log-XXXXXX", tmp ? tmp : P_tmpdir);
-	if (!mkdtemp(root))
+	if (!dir_make(root, sizeof(root), "log"))
 		return -1;
 	struct world *w = calloc(1, sizeof(*w));
 	w->os = tf_os_real();
@@ -41,40 +39,14 @@ real_setup(void **state)
 	return 0;
 }
 
-struct clearing {
-	struct tf_os *os;
-	const char *dir;
-};
-
-static enum tf_err
-clear_entry(void *ctx, const char *name, bool is_dir)
-{
-	struct clearing *c = ctx;
-	char path[400];
-	snprintf(path, sizeof(path), "%s/%s", c->dir, name);
-	if (!is_dir)
-		return tf_os_unlink(c->os, path, NULL);
-	struct clearing below = {c->os, path};
-	TF_TRY(tf_os_list(c->os, path, clear_entry, &below, NULL));
-	return tf_os_rmdir(c->os, path, NULL);
-}
-
-enum tf_err
-world_clear(struct world *w)
-{
-	struct clearing c = {w->os, w->dir};
-	return tf_os_list(w->os, w->dir, clear_entry, &c, &fault);
-}
-
 int
 real_teardown(void **state)
 {
 	struct world *w = *state;
 	*strrchr(w->dir, '/') = 0;
-	enum tf_err e = world_clear(w);
-	rmdir(w->dir);
+	int rc = dir_remove(w->dir);
 	free(w);
-	return e == TF_OK ? 0 : -1;
+	return rc;
 }
 
 struct tf_log *

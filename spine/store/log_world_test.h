@@ -22,8 +22,6 @@ int real_teardown(void **state);
 	{                                                                                                              \
 		"kernel: " #f, f, real_setup, real_teardown, NULL                                                      \
 	}
-/* Removes all that is in the directory. */
-enum tf_err world_clear(struct world *w);
 
 struct tf_log *open_log(struct world *w, const struct tf_log_options *o);
 void sync_log(struct tf_log *log);
