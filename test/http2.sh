@@ -6,10 +6,7 @@ set -u
 cd "$(dirname "$0")/.."
 . test/lib.sh
 root=$PWD
-bin=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")
-for p in insure identity meter; do
-	[ -x "$bin/tenfold-$p" ] || { echo "skip - http2 (no tenfold-$p)"; exit 0; }
-done
+need_programs http2 insure identity meter
 for p in nghttp h2load; do
 	command -v $p >/dev/null || { echo "skip - http2 (no $p)"; exit 0; }
 done

@@ -3,11 +3,8 @@
 
 use_system() { # NAME PROMISE: its $program, and a $work to be removed; without the program PROMISE is skipped
 	system=$1
-	program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-$system
-	if [ ! -x "$program" ]; then
-		echo "skip - $2 (no tenfold-$system)"
-		exit 0
-	fi
+	need_programs "$2" "$system"
+	program=$bin/tenfold-$system
 	work=$(mktemp -d)
 	evidence=("$work/out")
 	pid="" helpers=""

@@ -4,10 +4,7 @@
 set -u
 cd "$(dirname "$0")/../../.."
 . test/lib.sh
-bin=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")
-for p in insure identity audit; do
-	[ -x "$bin/tenfold-$p" ] || { echo "skip - gateway (no tenfold-$p)"; exit 0; }
-done
+need_programs gateway insure identity audit
 dir=$(mktemp -d)
 evidence=("$dir/out")
 jobs=()
