@@ -23,7 +23,7 @@ static inline enum tf_err
 dir_clear_entry(void *ctx, const char *name, bool is_dir)
 {
 	struct dir_clearing *c = ctx;
-	char path[512];
+	char path[1024];
 	snprintf(path, sizeof(path), "%s/%s", c->path, name);
 	if (!is_dir)
 		return tf_os_unlink(c->os, path, NULL);
