@@ -1,6 +1,6 @@
 /* Fuzzes the log's recovery and readers. The input is a list of edits of a log's files on a simulated disk: bytes
  * changed, files cut or extended, the marks taken back. Whatever it does: no crash, and no record comes back other than
- * it was appended. What stays below the edits' reach is the tests' business (log_test.c).
+ * it was appended. What stays below the edits' reach is the tests' business (log_test.c, log_damage_test.c).
  *
  * An edit is five bytes: file (segment, second segment, meta, synced), kind, position low, position high, value. */
 #include "os/sim.h"

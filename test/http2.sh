@@ -4,41 +4,18 @@
 # `test/http2.sh [STORY...]` runs only those: functions story_*.
 set -u
 cd "$(dirname "$0")/.."
+. test/lib.sh
 root=$PWD
-bin=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")
-for p in insure identity meter; do
-	[ -x "$bin/tenfold-$p" ] || { echo "skip - http2 (no tenfold-$p)"; exit 0; }
-done
+need_programs http2 insure identity meter
 for p in nghttp h2load; do
 	command -v $p >/dev/null || { echo "skip - http2 (no $p)"; exit 0; }
 done
 dir=$(mktemp -d)
+evidence=("$dir/out")
 jobs=()
 trap '{ [ ${#jobs[@]} = 0 ] || kill -9 "${jobs[@]}"; wait; } 2>/dev/null; rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
-promise() { # NAME COMMAND...
-	local name=$1
-	shift
-	if "$@" >promise 2>&1; then
-		echo "ok - $name"
-	else
-		echo "not ok - $name"
-		{ echo "$*"; tail -n 3 promise; head -c 300 out; } 2>/dev/null | sed 's/^/# /'
-	fi
-}
-same() { [ "$1" = "$2" ]; }
-nap() { read -r -t "$1" <> <(:) || true; }
-await() { # FILE TEXT [TIMES]
-	local n
-	for _ in $(seq 400); do
-		n=$(grep -c "$2" "$1" 2>/dev/null)
-		[ "${n:-0}" -ge "${3:-1}" ] && return
-		nap 0.05
-	done
-	return 1
-}
-port() { sed -n 's/.*"event":"serve.ready".*"address":"[^"]*:\([0-9]*\)".*/\1/p' "$1"; }
 id() { "$bin/tenfold-identity" "$@"; }
 serve() { # SYSTEM OPTIONS...: $at is where, $pid who, log.N its log
 	local system=$1
@@ -48,7 +25,7 @@ serve() { # SYSTEM OPTIONS...: $at is where, $pid who, log.N its log
 	pid=$!
 	jobs+=($pid)
 	await "$log" serve.ready || { echo "not ok - $system starts: $(tail -n 1 "$log")"; exit 1; }
-	at=https://localhost:$(port "$log")
+	at=https://localhost:$(ready_port "$log")
 }
 stop() { # its exit code is in $code
 	kill -TERM $pid
@@ -101,7 +78,7 @@ story_gate() {
 	jobs+=($!)
 	await id.log serve.ready
 	local issuer
-	issuer=https://localhost:$(port id.log)
+	issuer=https://localhost:$(ready_port id.log)
 	serve insure --data gate --client-ca id/ca.pem --crl id/crl.pem --issuer https://localhost:9443 --audience $audience --jwks "$issuer/jwks" \
 		--issuer-ca id/ca.pem --audit audit --http2
 	for name in alpha beta; do
@@ -198,7 +175,7 @@ story_stream() {
 
 story_hostile() {
 	serve insure --data hostile --insecure-partner-header --http2
-	python3 "$root/test/http2.py" "$(port "$log")"
+	python3 "$root/test/http2.py" "$(ready_port "$log")"
 	ask --http2 "$at/healthz"
 	promise "the server is well afterwards" eval 'is "200 2" && [ "$(count tenfold_http2_calmed_total)" -ge 4 ]'
 	stop
@@ -213,7 +190,7 @@ story_spec() {
 		[ -x "$spec" ] || { echo "skip - h2spec (no Go, or it cannot be fetched)"; return; }
 	fi
 	serve meter --data spec --http2
-	"$spec" -h localhost -p "$(port "$log")" -t -k -P /healthz -o 3 >h2spec.out 2>&1
+	"$spec" -h localhost -p "$(ready_port "$log")" -t -k -P /healthz -o 3 >h2spec.out 2>&1
 	sed -n '/^Failures/,$s/^ *× *//p' h2spec.out | sort -u >failed
 	echo "# h2spec: $(grep passed h2spec.out)"
 	promise "h2spec finds nothing" grep -q ' 0 failed' h2spec.out
@@ -221,8 +198,5 @@ story_spec() {
 	stop
 }
 
-if [ $# -gt 0 ]; then
-	for story in "$@"; do "story_$story"; done
-else
-	for story in alpn gate gateway load stream hostile spec; do "story_$story"; done
-fi
+[ $# -gt 0 ] || set -- alpn gate gateway load stream hostile spec
+for story in "$@"; do "story_$story"; done

@@ -29,8 +29,17 @@ await() { # FILE TEXT [TIMES]: until so many of its lines have the text
 	until_ok 20 await_count "$1" "$2" "${3:-1}"
 }
 await_count() { local n; n=$(grep -c "$2" "$1" 2>/dev/null); [ "${n:-0}" -ge "$3" ]; }
+need_programs() { # PROMISE SYSTEM...: theirs are in $bin; without one of them PROMISE is skipped
+	local need_promise=$1 need_system
+	bin=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")
+	shift
+	for need_system in "$@"; do
+		[ -x "$bin/tenfold-$need_system" ] || { echo "skip - $need_promise (no tenfold-$need_system)"; exit 0; }
+	done
+}
 # What a server says when it is ready.
 ready_address() { jq -rR 'fromjson? | select(.event == "serve.ready") | .address' "$1"; }
+ready_port() { ready_address "$1" | sed 's/.*://'; }
 
 # ask CURL_ARGUMENTS...: body in $work/out, head in $work/head, status in $status.
 ask() { rm -f "$work/out"; status=$(curl -s -m 60 -o "$work/out" -D "$work/head" -w '%{http_code}' "$@"); }

@@ -6,7 +6,6 @@ set -u
 cd "$(dirname "$0")/.."
 . test/lib.sh
 root=$PWD
-bin=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")
 unset http_proxy all_proxy HTTP_PROXY ALL_PROXY
 work=$(mktemp -d)
 evidence=("$work/log")
@@ -18,7 +17,7 @@ skip() {
 	exit 0
 }
 
-[ -x "$bin/tenfold-meter" ] && [ -x "$bin/tenfold-insure" ] || skip "no tenfold-meter or tenfold-insure"
+need_programs "spans in an OpenTelemetry Collector" meter insure
 for tool in curl jq gawk xxd; do command -v $tool >/dev/null || skip "no $tool"; done
 
 # The collector: built beside the file that is its name, so that an interrupted build leaves none.

@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "os/os.h"
+#include "os/dir_testing.h"
 #include "os/sim.h"
 
 static struct tf_fault fault;
@@ -469,34 +469,19 @@ any_allocation_may_fail(void **state)
 	assert_content(os, "d/g", "bytes");
 }
 
-static enum tf_err
-remove_entry(void *ctx, const char *name, bool is_dir)
-{
-	char path[512];
-	snprintf(path, sizeof(path), "%s/%s", (const char *)ctx, name);
-	if (!is_dir)
-		return tf_os_unlink(tf_os_real(), path, NULL);
-	TF_TRY(tf_os_list(tf_os_real(), path, remove_entry, path, NULL));
-	return tf_os_rmdir(tf_os_real(), path, NULL);
-}
-
 static char root[256];
 
 static int
 real_setup(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-	snprintf(root, sizeof(root), "%s/tenfold-os-XXXXXX", tmp ? tmp : P_tmpdir);
 	*state = tf_os_real();
-	return mkdtemp(root) && chdir(root) == 0 ? 0 : -1;
+	return dir_make(root, sizeof(root), "os") && chdir(root) == 0 ? 0 : -1;
 }
 
 static int
 real_teardown(void **state)
 {
-	if (chdir("/") != 0 || tf_os_list(*state, root, remove_entry, root, NULL) != TF_OK)
-		return -1;
-	return tf_os_rmdir(*state, root, NULL) == TF_OK ? 0 : -1;
+	return chdir("/") == 0 ? dir_remove(root) : -1;
 }
 
 static int

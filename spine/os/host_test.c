@@ -4,14 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "os/os.h"
+#include "os/dir_testing.h"
 
 #define OK(expr)     assert_int_equal(expr, TF_OK)
 #define IS(err, got) assert_int_equal(got, TF_##err)
@@ -22,24 +21,14 @@ static char root[256];
 static int
 setup(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-	snprintf(root, sizeof(root), "%s/tenfold-os-XXXXXX", tmp ? tmp : P_tmpdir);
-	return mkdtemp(root) && chdir(root) == 0 ? 0 : -1;
-}
-
-static enum tf_err
-remove_entry(void *ctx, const char *name, bool is_dir)
-{
-	return tf_os_unlink(tf_os_real(), name, NULL);
+	return dir_make(root, sizeof(root), "os") && chdir(root) == 0 ? 0 : -1;
 }
 
 static int
 teardown(void **state)
 {
 	unsetenv("TZDIR");
-	if (tf_os_list(tf_os_real(), ".", remove_entry, NULL, NULL) != TF_OK || chdir("/") != 0)
-		return -1;
-	return tf_os_rmdir(tf_os_real(), root, NULL) == TF_OK ? 0 : -1;
+	return chdir("/") == 0 ? dir_remove(root) : -1;
 }
 
 static void

@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "os/os.h"
+#include "os/dir_testing.h"
 #include "os/sim.h"
 
 #define OK(expr) assert_int_equal(expr, TF_OK)
@@ -159,24 +159,11 @@ story_release(struct story *s)
 	tf_buf_release(&s->transcript);
 }
 
-static enum tf_err
-remove_entry(void *ctx, const char *name, bool is_dir)
-{
-	char path[512];
-	snprintf(path, sizeof(path), "%s/%s", (const char *)ctx, name);
-	if (!is_dir)
-		return tf_os_unlink(tf_os_real(), path, NULL);
-	TF_TRY(tf_os_list(tf_os_real(), path, remove_entry, path, NULL));
-	return tf_os_rmdir(tf_os_real(), path, NULL);
-}
-
 static void
 the_simulation_answers_as_the_kernel_does(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	char root[256];
-	snprintf(root, sizeof(root), "%s/tenfold-os-XXXXXX", tmp ? tmp : P_tmpdir);
-	assert_non_null(mkdtemp(root));
+	assert_true(dir_make(root, sizeof(root), "os"));
 	assert_int_equal(chdir(root), 0);
 	for (uint64_t seed = 0; seed < 60; seed++) {
 		struct tf_os *os = tf_sim_new(&(struct tf_sim_options){.seed = seed});
@@ -195,10 +182,10 @@ the_simulation_answers_as_the_kernel_does(void **state)
 		story_release(&real);
 		story_release(&sim);
 		tf_sim_free(&os);
-		OK(tf_os_list(tf_os_real(), root, remove_entry, root, NULL));
+		OK(dir_clear(tf_os_real(), root));
 	}
 	assert_int_equal(chdir("/"), 0);
-	OK(tf_os_rmdir(tf_os_real(), root, NULL));
+	assert_int_equal(dir_remove(root), 0);
 }
 
 /* A little bad luck before the next step. */

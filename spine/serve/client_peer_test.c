@@ -114,19 +114,56 @@ peer_set(struct peer *p, int state)
 	pthread_mutex_unlock(&p->lock);
 }
 
-char *
-peer_seen(struct peer *p)
+void
+peer_saw(struct peer *p, const char *wanted)
 {
 	pthread_mutex_lock(&p->lock);
-	char *s = tf_strndup((const char *)p->seen.p, p->seen.n);
+	char *seen = tf_strndup((const char *)p->seen.p, p->seen.n);
 	pthread_mutex_unlock(&p->lock);
-	return s;
+	assert_string_equal(seen, wanted);
+	tf_free(seen);
 }
 
 void
 peer_say(struct tf_exchange *x, int status, const char *text)
 {
 	tf_reply(x, status, "text/plain", tf_str(text));
+}
+
+void
+say_now(struct peer *p, struct tf_exchange *x, unsigned number)
+{
+	(void)p;
+	(void)number;
+	peer_say(x, 200, "now");
+}
+
+struct tf_client *client;
+struct tf_client_answer answer;
+struct tf_fault fault;
+
+struct tf_client_options
+client_quick(struct tf_client_options o)
+{
+	o.wait_first = o.wait_first ? o.wait_first : 1000;
+	o.wait_max = o.wait_max ? o.wait_max : 4000;
+	o.timeout = o.timeout ? o.timeout : 10 * TF_SEC;
+	o.deadline = o.deadline ? o.deadline : 20 * TF_SEC;
+	return o;
+}
+
+void
+with(struct tf_client_options o)
+{
+	o = client_quick(o);
+	tf_client_free(&client);
+	OK(tf_client_new(tf_os_real(), &o, &client, NULL));
+}
+
+tf_dur
+ticks(void)
+{
+	return tf_os_ticks(tf_os_real());
 }
 
 void
@@ -162,4 +199,15 @@ outcomes_await(struct outcomes *o, unsigned count)
 	while (o->count < count)
 		assert_int_equal(pthread_cond_timedwait(&o->moved, &o->lock, &until), 0);
 	pthread_mutex_unlock(&o->lock);
+}
+
+const struct outcomes *
+send_many(const struct tf_client_request *r, unsigned count)
+{
+	static struct outcomes all; /* a failed test leaves calls behind */
+	outcomes_init(&all);
+	for (unsigned i = 0; i < count; i++)
+		OK(tf_client_send(client, r, outcomes_note, &all, NULL));
+	outcomes_await(&all, count);
+	return &all;
 }

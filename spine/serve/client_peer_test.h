@@ -38,10 +38,24 @@ void peer_end(struct peer **p);
 /* Of the counts above. */
 unsigned peer_count(struct peer *p, const unsigned *count);
 void peer_set(struct peer *p, int state);
-/* What was noted, as text; free it. */
-char *peer_seen(struct peer *p);
+/* What was noted is this. */
+void peer_saw(struct peer *p, const char *wanted);
 /* Answers with text/plain. */
 void peer_say(struct tf_exchange *x, int status, const char *text);
+
+/* A peer_answer: 200, whatever was asked. */
+void say_now(struct peer *p, struct tf_exchange *x, unsigned number);
+
+/* The client of a test, and what its last call came to. */
+extern struct tf_client *client;
+extern struct tf_client_answer answer;
+extern struct tf_fault fault;
+
+/* The client from here on; waits and times that o leaves out are short. */
+void with(struct tf_client_options o);
+/* What it is made of then. */
+struct tf_client_options client_quick(struct tf_client_options o);
+tf_dur ticks(void);
 
 /* Calls that were sent and are not waited for one by one. */
 struct outcomes {
@@ -57,3 +71,5 @@ void outcomes_init(struct outcomes *o);
 void outcomes_note(void *o, enum tf_err e, const struct tf_client_answer *a, const struct tf_fault *f);
 /* Until so many came; fails when that takes long. */
 void outcomes_await(struct outcomes *o, unsigned count);
+/* Sends one request so many times and awaits all. */
+const struct outcomes *send_many(const struct tf_client_request *r, unsigned count);

@@ -1,178 +1,13 @@
-/* The client against a scripted server on the loopback interface, and against our own; skipped where there is no
- * libcurl. */
-#include "client_peer_test.h"
+/* The client against a scripted server on the loopback interface, and against our own: a request and its answer,
+ * bounds, the end, many at once. */
+#include "client_script_test.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "os/net.h"
 #include "serve/curl_load.h"
-
-#define TRIES 8
-
-/* Answers the i-th request with the i-th text and closes the connection; one that begins with '+' (left out) keeps it
- * for the next; "" closes without an answer, "-" never answers. A request's body ends with END, or there is none. */
-struct script {
-	const char *answers[TRIES];
-	int listener;
-	atomic_int count;
-	char got[TRIES][4096];
-	pthread_t thread;
-	char url[64];
-	struct tf_client *drain; /* drained behind the last answer */
-};
-
-/* False: the connection has ended. */
-static bool
-receive(int fd, char *to)
-{
-	size_t n = 0;
-	ssize_t k;
-	const char *body;
-	to[0] = 0;
-	while (n < 4095 && (k = read(fd, to + n, 4095 - n)) > 0) {
-		to[n += (size_t)k] = 0;
-		bool bodyless = strncmp(to, "POST", 4) != 0 && strncmp(to, "PUT", 3) != 0;
-		if ((body = strstr(to, "\r\n\r\n")) && (bodyless || strstr(body, "END")))
-			return true;
-	}
-	return false;
-}
-
-/* One connection. */
-static void
-serve(struct script *s, int fd)
-{
-	char request[4096];
-	bool keep = true;
-	while (keep && s->answers[s->count] && receive(fd, request)) {
-		const char *text = s->answers[s->count];
-		memcpy(s->got[s->count], request, sizeof request);
-		s->count++;
-		keep = text[0] == '+';
-		text += keep;
-		if (strcmp(text, "-") == 0)
-			while (read(fd, (char[64]){0}, 64) > 0)
-				;
-		else if (*text && write(fd, text, strlen(text)) < 0)
-			perror("write");
-	}
-}
-
-static void *
-run(void *arg)
-{
-	struct script *s = arg;
-	int fd;
-	while (s->answers[s->count] && (fd = accept(s->listener, NULL, NULL)) >= 0) {
-		serve(s, fd);
-		close(fd);
-		if (!s->answers[s->count] && s->drain) {
-			nanosleep(&(struct timespec){0, 20000000}, NULL); /* the client is waiting by then, or soon */
-			tf_client_drain(s->drain);
-		}
-	}
-	return NULL;
-}
-
-static struct script *
-play(const char *const answers[TRIES])
-{
-	struct sockaddr_storage a;
-	socklen_t n = sizeof a;
-	if (!tf_curl())
-		skip();
-	struct script *s = tf_calloc(1, sizeof *s);
-	assert_non_null(s);
-	memcpy(s->answers, answers, sizeof s->answers);
-	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* of os they do not wait; this one does */
-	assert_int_equal(listen(s->listener, 16), 0);
-	assert_int_equal(getsockname(s->listener, (struct sockaddr *)&a, &n), 0);
-	snprintf(s->url, sizeof s->url, "http://127.0.0.1:%u/take", tf_net_port(s->listener));
-	assert_int_equal(pthread_create(&s->thread, NULL, run, s), 0);
-	return s;
-}
-
-static void
-end(struct script *s)
-{
-	shutdown(s->listener, SHUT_RDWR);
-	pthread_join(s->thread, NULL);
-	close(s->listener);
-	tf_free(s);
-}
-
-/* A URL where nobody listens. */
-static void
-nobody(char url[static 64])
-{
-	int fd;
-	if (!tf_curl())
-		skip();
-	OK(tf_net_listen("127.0.0.1", 0, 16, &fd, NULL));
-	snprintf(url, 64, "http://127.0.0.1:%u/take", tf_net_port(fd));
-	tf_net_close(&fd);
-}
-
-static struct tf_fault fault;
-static struct tf_client_answer answer;
-static struct tf_client *client;
-
-static const struct tf_client_options quick = {
-	.wait_first = 1000, .wait_max = 4000, .timeout = 10 * TF_SEC, .deadline = 20 * TF_SEC, .tries = 4};
-
-/* The client of this test, from here on. */
-static void
-with(struct tf_client_options o)
-{
-	tf_client_free(&client);
-	OK(tf_client_new(tf_os_real(), &o, &client, NULL));
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	with(quick);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	tf_client_free(&client);
-	return 0;
-}
-
-static enum tf_err
-call(struct tf_client_request r)
-{
-	return tf_client_call(client, &r, NULL, &answer, &fault);
-}
-
-/* A POST that may be repeated, and one that may not. */
-static enum tf_err
-post(const char *url)
-{
-	return call((struct tf_client_request){
-		.url = url, .type = "text/csv", .key = "key-1", .body = TF_STR("a,b\n1,2\nEND")});
-}
-
-static enum tf_err
-plain_post(const char *url)
-{
-	return call((struct tf_client_request){.url = url, .type = "text/csv", .body = TF_STR("END")});
-}
-
-#define OK_ANSWER   "HTTP/1.1 204 No Content\r\n\r\n"
-#define BUSY_ANSWER "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 /* ---- one request ---- */
 
@@ -223,9 +58,7 @@ methods_are_sent_as_they_are_named(void **state)
 		tf_buf_release(&body);
 	}
 	OK(call((struct tf_client_request){.method = "PUT", .url = p->url, .body = TF_STR("body")}));
-	char *seen = peer_seen(p);
-	assert_string_equal(seen, "GET 0,HEAD 0,PUT 0,DELETE 0,POST 0,PUT 4,");
-	tf_free(seen);
+	peer_saw(p, "GET 0,HEAD 0,PUT 0,DELETE 0,POST 0,PUT 4,");
 	assert_int_equal(p->connections, 1);
 	peer_end(&p);
 }
@@ -285,9 +118,7 @@ a_proxy_is_used_when_asked_for_only(void **state)
 	enum tf_err e = post(s->url);
 	unsetenv("http_proxy");
 	OK(e);
-	struct tf_client_options o = quick;
-	o.proxy = s->url;
-	with(o);
+	with((struct tf_client_options){.proxy = s->url});
 	OK(post("http://a.example/x"));
 	assert_non_null(strstr(s->got[1], "POST http://a.example/x HTTP/1.1\r\n"));
 	end(s);
@@ -346,183 +177,13 @@ a_url_is_checked(void **state)
 		assert_int_equal(tf_client_check(tf_str(bad[i]), &fault), TF_INVALID);
 }
 
-/* ---- trying again ---- */
-
-static void
-it_is_tried_again_until_taken(void **state)
-{
-	(void)state;
-	struct script *s = play((const char *[TRIES]){BUSY_ANSWER, "", OK_ANSWER});
-	OK(post(s->url));
-	assert_int_equal(answer.tries, 3);
-	assert_string_equal(strstr(s->got[0], "\r\n\r\n"), strstr(s->got[2], "\r\n\r\n"));
-	end(s);
-}
-
-static void
-tries_are_bounded(void **state)
-{
-	(void)state;
-	struct script *s = play((const char *[TRIES]){BUSY_ANSWER, BUSY_ANSWER, BUSY_ANSWER, BUSY_ANSWER, OK_ANSWER});
-	assert_int_equal(post(s->url), TF_IO);
-	assert_int_equal(answer.tries, 4);
-	assert_int_equal(answer.status, 503);
-	assert_string_equal(fault.text, "the answer to try 4 was 503");
-	end(s);
-}
-
-static void
-a_refusal_is_final(void **state)
-{
-	(void)state;
-	struct script *s =
-		play((const char *[TRIES]){"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", OK_ANSWER});
-	assert_int_equal(post(s->url), TF_DENIED);
-	assert_int_equal(answer.tries, 1);
-	assert_int_equal(answer.status, 400);
-	end(s);
-}
-
-static void
-what_must_not_be_done_twice_is_sent_once(void **state)
-{
-	(void)state;
-	struct script *s = play((const char *[TRIES]){"", OK_ANSWER});
-	assert_int_equal(plain_post(s->url), TF_IO);
-	assert_int_equal(answer.tries, 1);
-	assert_int_equal(s->count, 1);
-	end(s);
-	s = play((const char *[TRIES]){BUSY_ANSWER, OK_ANSWER});
-	assert_int_equal(plain_post(s->url), TF_IO);
-	assert_int_equal(answer.status, 503);
-	assert_int_equal(s->count, 1);
-	end(s);
-	struct tf_client_options o = quick;
-	o.timeout = 50000;
-	with(o);
-	s = play((const char *[TRIES]){"-", OK_ANSWER});
-	assert_int_equal(plain_post(s->url), TF_TIMEOUT);
-	assert_int_equal(s->count, 1);
-	end(s);
-}
-
-/* A kept connection that dies with the request: libcurl would send it again by itself. */
-static void
-nor_is_it_sent_twice_over_a_kept_connection(void **state)
-{
-	(void)state;
-	static const char kept[] = "+HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-	struct script *s = play((const char *[TRIES]){kept, "", OK_ANSWER});
-	OK(plain_post(s->url));
-	assert_int_equal(plain_post(s->url), TF_IO);
-	assert_int_equal(s->count, 2);
-	assert_non_null(strstr(fault.text, "is not sent again"));
-	end(s);
-	s = play((const char *[TRIES]){kept, "", OK_ANSWER}); /* with its key it is */
-	OK(post(s->url));
-	OK(post(s->url));
-	assert_int_equal(s->count, 3);
-	end(s);
-}
-
-static void
-what_was_certainly_not_sent_is_tried_again(void **state)
-{
-	(void)state;
-	char url[64];
-	nobody(url);
-	assert_int_equal(plain_post(url), TF_IO);
-	assert_int_equal(answer.tries, 4);
-	assert_int_equal(answer.status, 0);
-}
-
-static void
-silence_times_out(void **state)
-{
-	(void)state;
-	struct tf_client_options o = quick;
-	o.timeout = 50000;
-	o.tries = 2;
-	with(o);
-	struct script *s = play((const char *[TRIES]){"-", "-"});
-	assert_int_equal(post(s->url), TF_TIMEOUT);
-	assert_int_equal(answer.tries, 2);
-	assert_int_equal(answer.status, 0);
-	end(s);
-}
-
-static tf_dur
-ticks(void)
-{
-	return tf_os_ticks(tf_os_real());
-}
-
-static void
-a_call_ends_by_its_deadline(void **state)
-{
-	(void)state;
-	struct script *s = play((const char *[TRIES]){"-"});
-	tf_dur begun = ticks();
-	struct tf_client_request r = {.method = "GET", .url = s->url, .deadline = 50000};
-	assert_int_equal(call(r), TF_TIMEOUT);
-	assert_true(ticks() - begun < 5 * TF_SEC);
-	end(s);
-	struct tf_client_options o = quick;
-	o.wait_first = o.wait_max = 10 * TF_SEC;
-	with(o);
-	s = play((const char *[TRIES]){BUSY_ANSWER, OK_ANSWER});
-	r = (struct tf_client_request){.method = "GET", .url = s->url, .deadline = 4 * TF_SEC};
-	begun = ticks();
-	assert_int_equal(call(r), TF_IO); /* it would have to wait for too long */
-	assert_true(ticks() - begun < 3 * TF_SEC);
-	assert_int_equal(answer.tries, 1);
-	end(s);
-}
-
-#define BUSY_FOR(seconds) "HTTP/1.1 429 Too Many Requests\r\nRetry-After: " seconds "\r\nContent-Length: 0\r\n\r\n"
-
-static void
-retry_after_is_waited_for_or_the_call_ends(void **state)
-{
-	(void)state;
-	struct tf_client_options o = quick;
-	o.wait_max = 5 * TF_SEC;
-	with(o);
-	struct script *s = play((const char *[TRIES]){BUSY_FOR("1"), OK_ANSWER});
-	tf_dur begun = ticks();
-	OK(post(s->url));
-	assert_true(ticks() - begun >= TF_SEC);
-	end(s);
-	s = play((const char *[TRIES]){BUSY_FOR("3600"), OK_ANSWER});
-	assert_int_equal(post(s->url), TF_IO);
-	assert_int_equal(answer.tries, 1);
-	assert_int_equal(answer.retry_after, TF_HOUR);
-	end(s);
-}
-
-static void
-some_want_no_second_500(void **state)
-{
-	(void)state;
-	struct tf_client_options o = quick;
-	o.final_500 = true;
-	with(o);
-	struct script *s =
-		play((const char *[TRIES]){BUSY_ANSWER, "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n", OK_ANSWER});
-	assert_int_equal(post(s->url), TF_IO);
-	assert_int_equal(answer.tries, 2);
-	assert_int_equal(answer.status, 500);
-	end(s);
-}
-
 /* ---- the end ---- */
 
 static void
 draining_ends_waits_and_leaves_one_try(void **state)
 {
 	(void)state;
-	struct tf_client_options o = {.wait_first = TF_HOUR, .wait_max = TF_HOUR, .deadline = TF_DAY};
-	with(o);
+	with((struct tf_client_options){.wait_first = TF_HOUR, .wait_max = TF_HOUR, .deadline = TF_DAY});
 	struct script *s = play((const char *[TRIES]){BUSY_ANSWER});
 	s->drain = client;
 	assert_int_equal(post(s->url), TF_IO);
@@ -539,8 +200,8 @@ static void
 stopping_ends_all_calls_at_once(void **state)
 {
 	(void)state;
-	struct tf_client_options o = {.timeout = TF_HOUR, .wait_first = TF_HOUR, .wait_max = TF_HOUR, .calls_max = 3};
-	with(o);
+	with((struct tf_client_options){
+		.timeout = TF_HOUR, .wait_first = TF_HOUR, .wait_max = TF_HOUR, .deadline = TF_DAY, .calls_max = 3});
 	static struct outcomes all; /* a failed test leaves calls behind */
 	char dead[64];
 	nobody(dead);
@@ -570,9 +231,7 @@ static void
 bodies_in_the_queue_are_bounded(void **state)
 {
 	(void)state;
-	struct tf_client_options o = quick;
-	o.bytes_max = 10;
-	with(o);
+	with((struct tf_client_options){.bytes_max = 10});
 	static struct outcomes all;
 	struct script *s = play((const char *[TRIES]){"-"});
 	struct tf_client_request r = {.url = s->url, .body = TF_STR("0123456789END")};
@@ -590,6 +249,7 @@ no_memory_is_an_error_and_nothing_more(void **state)
 	(void)state;
 	struct peer *p = peer_start(NULL, NULL, tell_method, NULL);
 	tf_client_free(&client);
+	const struct tf_client_options quick = client_quick((struct tf_client_options){0});
 	bool ok = false;
 	for (uint64_t n = 1; !ok && n < 200; n++) {
 		struct tf_buf body;
@@ -611,14 +271,6 @@ no_memory_is_an_error_and_nothing_more(void **state)
 /* ---- many ---- */
 
 static void
-say_now(struct peer *p, struct tf_exchange *x, unsigned number)
-{
-	(void)p;
-	(void)number;
-	peer_say(x, 200, "now");
-}
-
-static void
 a_connection_is_used_again(void **state)
 {
 	(void)state;
@@ -634,19 +286,11 @@ static void
 many_calls_share_few_connections(void **state)
 {
 	(void)state;
-	enum { MANY = 500 };
-	struct tf_client_options o = quick;
-	o.origin_max = 4;
-	with(o);
+	with((struct tf_client_options){.origin_max = 4});
 	struct peer *p = peer_start(NULL, NULL, say_now, NULL);
-	static struct outcomes all;
 	struct tf_client_request r = {.url = p->url, .key = "k", .body = TF_STR("END")};
-	outcomes_init(&all);
-	for (int i = 0; i < MANY; i++)
-		OK(tf_client_send(client, &r, outcomes_note, &all, NULL));
-	outcomes_await(&all, MANY);
-	assert_int_equal(all.ok, MANY);
-	assert_int_equal(p->requests, MANY);
+	assert_int_equal(send_many(&r, 500)->ok, 500);
+	assert_int_equal(p->requests, 500);
 	assert_in_range(p->connections, 1, 4);
 	peer_end(&p);
 }
@@ -682,69 +326,6 @@ a_call_may_send_the_next(void **state)
 	assert_int_equal(k.all.ok, 1);
 	assert_int_equal(peer_count(p, &p->requests), 11);
 	peer_end(&p);
-}
-
-/* ---- the breaker ---- */
-
-static void
-fail_until_told(struct peer *p, struct tf_exchange *x, unsigned number)
-{
-	(void)number;
-	peer_say(x, p->state ? p->state : 500, "");
-}
-
-static void
-a_breaker_spares_who_has_failed(void **state)
-{
-	(void)state;
-	struct tf_client_options o = quick;
-	o.tries = 1;
-	o.breaker = (struct tf_breaker_options){.failures = 3, .open_first = TF_SEC, .open_max = TF_SEC};
-	with(o);
-	struct peer *p = peer_start(NULL, NULL, fail_until_told, NULL);
-	peer_set(p, 404);
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(post(p->url), TF_DENIED); /* an answer is an answer */
-	peer_set(p, 429);
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(post(p->url), TF_IO);
-	peer_set(p, 500);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(post(p->url), TF_IO);
-	assert_int_equal(post(p->url), TF_BUSY);
-	assert_int_equal(answer.tries, 0);
-	assert_in_range(answer.retry_after, 1, TF_SEC);
-	assert_non_null(strstr(fault.text, p->origin));
-	assert_non_null(strstr(fault.text, "failed 3 times in a row: it is asked again in "));
-	assert_int_equal(peer_count(p, &p->requests), 13);
-	/* Its time over, one try is let in; it fails; then one that does not. */
-	for (int failed = 0; failed < 2; failed++) {
-		enum tf_err e;
-		for (tf_dur begun = ticks(); (e = post(p->url)) == TF_BUSY && ticks() - begun < 10 * TF_SEC;)
-			nanosleep(&(struct timespec){0, 1000000}, NULL);
-		assert_int_equal(e, failed ? TF_OK : TF_IO);
-		assert_int_equal(peer_count(p, &p->requests), 14 + (unsigned)failed);
-		peer_set(p, 200);
-	}
-	OK(post(p->url));
-	peer_end(&p);
-}
-
-static void
-an_open_breaker_ends_a_call_that_would_try_again(void **state)
-{
-	(void)state;
-	struct tf_client_options o = quick;
-	o.tries = 8;
-	o.breaker = (struct tf_breaker_options){.failures = 3, .open_first = TF_HOUR, .open_max = TF_HOUR};
-	with(o);
-	struct peer *p = peer_start(NULL, NULL, fail_until_told, NULL), *other = peer_start(NULL, NULL, say_now, NULL);
-	assert_int_equal(post(p->url), TF_BUSY);
-	assert_int_equal(answer.tries, 3);
-	assert_int_equal(answer.status, 500);
-	OK(post(other->url));
-	peer_end(&p);
-	peer_end(&other);
 }
 
 /* ---- traces ---- */
@@ -785,8 +366,6 @@ tries_are_spans_that_the_peer_is_told_of(void **state)
 	end(p);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int
 main(void)
 {
@@ -799,16 +378,6 @@ main(void)
 		TEST(a_proxy_is_used_when_asked_for_only),
 		TEST(what_would_not_arrive_as_it_is_meant_is_refused),
 		TEST(a_url_is_checked),
-		TEST(it_is_tried_again_until_taken),
-		TEST(tries_are_bounded),
-		TEST(a_refusal_is_final),
-		TEST(what_must_not_be_done_twice_is_sent_once),
-		TEST(nor_is_it_sent_twice_over_a_kept_connection),
-		TEST(what_was_certainly_not_sent_is_tried_again),
-		TEST(silence_times_out),
-		TEST(a_call_ends_by_its_deadline),
-		TEST(retry_after_is_waited_for_or_the_call_ends),
-		TEST(some_want_no_second_500),
 		TEST(draining_ends_waits_and_leaves_one_try),
 		TEST(stopping_ends_all_calls_at_once),
 		TEST(bodies_in_the_queue_are_bounded),
@@ -816,8 +385,6 @@ main(void)
 		TEST(a_connection_is_used_again),
 		TEST(many_calls_share_few_connections),
 		TEST(a_call_may_send_the_next),
-		TEST(a_breaker_spares_who_has_failed),
-		TEST(an_open_breaker_ends_a_call_that_would_try_again),
 		TEST(tries_are_spans_that_the_peer_is_told_of),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

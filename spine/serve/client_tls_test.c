@@ -1,27 +1,20 @@
 /* The client over TLS: who is trusted, and which certificate is shown. */
 #include "client_peer_test.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/mem.h"
+#include "os/dir_testing.h"
 #include "pki_test.h"
 
 #define DAY_S 86400L
 
-static char dir[64], certificate[96], key[96], ca[96], crl[96], other_ca[96], own[96], own_key[96];
+static char dir[200], certificate[256], key[256], ca[256], crl[256], other_ca[256], own[256], own_key[256];
 static struct pki_pair root, other_root, server, partner, second;
 static struct tf_tls *tls;
-static struct tf_client *client;
-static struct tf_client_answer answer;
-static struct tf_fault fault;
 
 static int
 make_pki(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof dir, "/tmp/client-tls-XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	assert_true(dir_make(dir, sizeof dir, "tls"));
 	snprintf(certificate, sizeof certificate, "%s/server.pem", dir);
 	snprintf(key, sizeof key, "%s/server.key", dir);
 	snprintf(ca, sizeof ca, "%s/ca.pem", dir);
@@ -46,12 +39,10 @@ static int
 drop_pki(void **state)
 {
 	(void)state;
-	char command[128];
 	struct pki_pair *all[] = {&root, &other_root, &server, &partner, &second};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		pki_free(all[i]);
-	snprintf(command, sizeof command, "rm -r '%s'", dir);
-	return system(command);
+	return dir_remove(dir);
 }
 
 static int
@@ -74,16 +65,6 @@ teardown(void **state)
 	return 0;
 }
 
-static void
-with(struct tf_client_options o)
-{
-	o.wait_first = o.wait_first ? o.wait_first : 1000;
-	o.wait_max = o.wait_max ? o.wait_max : 4000;
-	o.deadline = 20 * TF_SEC;
-	tf_client_free(&client);
-	OK(tf_client_new(tf_os_real(), &o, &client, NULL));
-}
-
 /* Notes whose certificate it saw. */
 static void
 tell_certificate(struct peer *p, struct tf_exchange *x, unsigned number)
@@ -104,14 +85,6 @@ get(const char *url, bool close)
 }
 
 static void
-saw(struct peer *p, const char *wanted)
-{
-	char *seen = peer_seen(p);
-	assert_string_equal(seen, wanted);
-	tf_free(seen);
-}
-
-static void
 the_certificate_is_shown_and_the_connection_kept(void **state)
 {
 	(void)state;
@@ -119,7 +92,7 @@ the_certificate_is_shown_and_the_connection_kept(void **state)
 	with((struct tf_client_options){.ca = ca, .cert = own, .key = own_key});
 	for (int i = 0; i < 3; i++)
 		OK(get(p->url, false));
-	saw(p, "CN=partner,CN=partner,CN=partner,");
+	peer_saw(p, "CN=partner,CN=partner,CN=partner,");
 	assert_int_equal(p->connections, 1);
 	peer_end(&p);
 }
@@ -170,14 +143,14 @@ files_are_read_anew_for_a_new_connection(void **state)
 	pki_write(own, &second.x, 1, NULL);
 	pki_write(own_key, NULL, 0, second.key);
 	OK(get(p->url, true));
-	saw(p, "CN=partner,CN=second,");
+	peer_saw(p, "CN=partner,CN=second,");
 	/* Half replaced: nothing is sent, and it says nothing about the server. */
 	pki_write(own_key, NULL, 0, partner.key);
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(get(p->url, true), TF_IO);
 	pki_write(own, &partner.x, 1, NULL);
 	OK(get(p->url, true));
-	saw(p, "CN=partner,CN=second,CN=partner,");
+	peer_saw(p, "CN=partner,CN=second,CN=partner,");
 	pki_write(ca, &other_root.x, 1, NULL); /* the authorities too */
 	assert_int_equal(get(p->url, true), TF_IO);
 	pki_write(ca, &root.x, 1, NULL);

@@ -2,28 +2,28 @@
 #include "client_peer_test.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
-#include "base/mem.h"
-
-static struct tf_client *client;
 static struct tf_client_tokens *tokens;
-static struct tf_client_answer answer;
-static struct tf_fault fault;
 
 static void
 start(struct peer *p, struct tf_client_options o, struct tf_client_tokens_options t)
 {
-	o.wait_first = o.wait_first ? o.wait_first : 1000;
-	o.wait_max = o.wait_max ? o.wait_max : 4000;
-	o.deadline = 20 * TF_SEC;
 	t.url = t.url ? t.url : p->token_url;
 	t.client = "me";
 	t.wait_first = t.wait_first ? t.wait_first : TF_HOUR;
 	t.wait_max = t.wait_max ? t.wait_max : TF_HOUR;
-	OK(tf_client_new(tf_os_real(), &o, &client, NULL));
+	with(o);
 	OK(tf_client_tokens_new(client, &t, &tokens, &fault));
+}
+
+/* A peer, and a client as it comes. */
+static struct peer *
+begin(peer_answer *x, peer_answer *token)
+{
+	struct peer *p = peer_start(NULL, NULL, x, token);
+	start(p, (struct tf_client_options){0}, (struct tf_client_tokens_options){0});
+	return p;
 }
 
 static void
@@ -86,36 +86,33 @@ refuse_all(struct peer *p, struct tf_exchange *x, unsigned number)
 	note_token(p, x, 401);
 }
 
+static struct tf_client_request
+order(struct peer *p)
+{
+	return (struct tf_client_request){.url = p->url, .body = TF_STR("a"), .tokens = tokens};
+}
+
 static enum tf_err
 post(struct peer *p)
 {
-	struct tf_client_request r = {.url = p->url, .body = TF_STR("a"), .tokens = tokens};
+	struct tf_client_request r = order(p);
 	return tf_client_call(client, &r, NULL, &answer, &fault);
 }
 
-static void
-saw(struct peer *p, const char *wanted)
+static const struct outcomes *
+post_many(struct peer *p, unsigned count)
 {
-	char *seen = peer_seen(p);
-	assert_string_equal(seen, wanted);
-	tf_free(seen);
+	struct tf_client_request r = order(p);
+	return send_many(&r, count);
 }
 
 static void
 many_calls_share_one_request_for_a_token(void **state)
 {
 	(void)state;
-	enum { MANY = 64 };
-	struct peer *p = peer_start(NULL, NULL, take_any, issue);
-	static struct outcomes all;
-	start(p, (struct tf_client_options){0}, (struct tf_client_tokens_options){0});
-	struct tf_client_request r = {.url = p->url, .body = TF_STR("a"), .tokens = tokens};
-	outcomes_init(&all);
-	for (int i = 0; i < MANY; i++)
-		OK(tf_client_send(client, &r, outcomes_note, &all, NULL));
-	outcomes_await(&all, MANY);
-	assert_int_equal(all.ok, MANY);
-	assert_int_equal(p->requests, MANY);
+	struct peer *p = begin(take_any, issue);
+	assert_int_equal(post_many(p, 64)->ok, 64);
+	assert_int_equal(p->requests, 64);
 	assert_int_equal(p->tokens, 1);
 	finish(p);
 }
@@ -132,7 +129,7 @@ a_call_may_outlast_its_token(void **state)
 	struct tf_client_request r = {.method = "GET", .url = p->url, .tokens = tokens};
 	OK(tf_client_call(client, &r, NULL, &answer, &fault));
 	assert_int_equal(answer.tries, 2);
-	saw(p, "t0:503,t1:200,");
+	peer_saw(p, "t0:503,t1:200,");
 	finish(p);
 }
 
@@ -145,11 +142,11 @@ a_token_is_renewed_before_it_ends(void **state)
 	peer_set(p, 1);
 	start(p, (struct tf_client_options){0},
 	      (struct tf_client_tokens_options){.life = 2 * TF_SEC, .ahead = TF_HOUR});
-	tf_dur begun = tf_os_ticks(tf_os_real());
+	tf_dur begun = ticks();
 	OK(post(p));
 	OK(post(p));
 	assert_int_equal(peer_count(p, &p->tokens), 1);
-	while (peer_count(p, &p->tokens) < 2 && tf_os_ticks(tf_os_real()) - begun < 19 * TF_SEC) {
+	while (peer_count(p, &p->tokens) < 2 && ticks() - begun < 19 * TF_SEC) {
 		OK(post(p));
 		nanosleep(&(struct timespec){0, 50000000}, NULL);
 	}
@@ -166,7 +163,7 @@ a_401_takes_the_token_back_and_is_tried_once_more(void **state)
 	OK(post(p)); /* not repeatable, one try: what was not let in was not done */
 	assert_int_equal(answer.tries, 2);
 	OK(post(p));
-	saw(p, "t0:401,t1:200,t1:200,");
+	peer_saw(p, "t0:401,t1:200,t1:200,");
 	assert_int_equal(p->tokens, 2);
 	finish(p);
 }
@@ -176,16 +173,8 @@ static void
 only_the_token_that_was_refused_is_taken_back(void **state)
 {
 	(void)state;
-	enum { MANY = 16 };
-	struct peer *p = peer_start(NULL, NULL, refuse_the_first, issue);
-	static struct outcomes all;
-	start(p, (struct tf_client_options){0}, (struct tf_client_tokens_options){0});
-	struct tf_client_request r = {.url = p->url, .body = TF_STR("a"), .tokens = tokens};
-	outcomes_init(&all);
-	for (int i = 0; i < MANY; i++)
-		OK(tf_client_send(client, &r, outcomes_note, &all, NULL));
-	outcomes_await(&all, MANY);
-	assert_int_equal(all.ok, MANY);
+	struct peer *p = begin(refuse_the_first, issue);
+	assert_int_equal(post_many(p, 16)->ok, 16);
 	assert_int_equal(p->tokens, 2);
 	finish(p);
 }
@@ -194,11 +183,10 @@ static void
 a_service_that_refuses_all_is_told_as_it_is(void **state)
 {
 	(void)state;
-	struct peer *p = peer_start(NULL, NULL, refuse_all, issue);
-	start(p, (struct tf_client_options){0}, (struct tf_client_tokens_options){0});
+	struct peer *p = begin(refuse_all, issue);
 	assert_int_equal(post(p), TF_DENIED);
 	assert_int_equal(answer.status, 401);
-	saw(p, "t0:401,t1:401,");
+	peer_saw(p, "t0:401,t1:401,");
 	assert_int_equal(post(p), TF_BUSY); /* and its issuer is left alone */
 	assert_non_null(strstr(fault.text, "refused the last 2 tokens"));
 	assert_true(answer.retry_after > 0);
@@ -226,23 +214,16 @@ static void
 no_token_fails_all_who_wait_and_is_not_asked_for_at_once_again(void **state)
 {
 	(void)state;
-	enum { MANY = 16 };
 	static const char *const why[] = {"invalid_client", "is not Bearer",   "access_token", "no token has",
 					  "expires_in",     "expired already", "no token from"};
 	for (int i = 0; i < 7; i++) {
-		struct peer *p = peer_start(NULL, NULL, take_any, fail_issuing);
-		static struct outcomes all;
+		struct peer *p = begin(take_any, fail_issuing);
 		peer_set(p, i);
-		start(p, (struct tf_client_options){0}, (struct tf_client_tokens_options){0});
-		struct tf_client_request r = {.url = p->url, .body = TF_STR("a"), .tokens = tokens};
-		outcomes_init(&all);
-		for (int k = 0; k < MANY; k++)
-			OK(tf_client_send(client, &r, outcomes_note, &all, NULL));
-		outcomes_await(&all, MANY);
-		assert_int_equal(all.ok, 0);
-		assert_int_equal(all.last, TF_BUSY);
-		assert_non_null(strstr(all.fault.text, why[i]));
-		assert_non_null(strstr(all.fault.text, p->origin));
+		const struct outcomes *all = post_many(p, 16);
+		assert_int_equal(all->ok, 0);
+		assert_int_equal(all->last, TF_BUSY);
+		assert_non_null(strstr(all->fault.text, why[i]));
+		assert_non_null(strstr(all->fault.text, p->origin));
 		assert_int_equal(post(p), TF_BUSY);
 		assert_true(answer.retry_after > 0);
 		assert_int_equal(peer_count(p, &p->tokens), 1);
@@ -264,8 +245,7 @@ static void
 a_busy_issuer_is_asked_again(void **state)
 {
 	(void)state;
-	struct peer *p = peer_start(NULL, NULL, take_any, busy_issuer);
-	start(p, (struct tf_client_options){0}, (struct tf_client_tokens_options){0});
+	struct peer *p = begin(take_any, busy_issuer);
 	OK(post(p));
 	assert_int_equal(p->tokens, 3);
 	finish(p);
@@ -280,30 +260,21 @@ note_request(struct peer *p, struct tf_exchange *x, unsigned number)
 }
 
 static void
-say_only(struct peer *p, struct tf_exchange *x, unsigned number)
-{
-	(void)p;
-	(void)number;
-	peer_say(x, 200, "");
-}
-
-static void
 the_request_is_as_the_standards_have_it(void **state)
 {
 	(void)state;
-	struct peer *p = peer_start(NULL, NULL, say_only, note_request);
+	struct peer *p = peer_start(NULL, NULL, say_now, note_request);
 	start(p, (struct tf_client_options){0},
 	      (struct tf_client_tokens_options){
 		      .secret = "a b:c/+", .scope = "read write", .audience = "https://api", .resource = "r&s"});
 	OK(post(p));
 	/* base64 of "me:a%20b%3Ac%2F%2B" */
-	saw(p, "Basic bWU6YSUyMGIlM0FjJTJGJTJC|grant_type=client_credentials&scope=read%20write&"
-	       "audience=https%3A%2F%2Fapi&resource=r%26s");
+	peer_saw(p, "Basic bWU6YSUyMGIlM0FjJTJGJTJC|grant_type=client_credentials&scope=read%20write&"
+		    "audience=https%3A%2F%2Fapi&resource=r%26s");
 	finish(p);
-	p = peer_start(NULL, NULL, say_only, note_request);
-	start(p, (struct tf_client_options){0}, (struct tf_client_tokens_options){0});
+	p = begin(say_now, note_request);
 	OK(post(p));
-	saw(p, "|grant_type=client_credentials&client_id=me"); /* its certificate proves it */
+	peer_saw(p, "|grant_type=client_credentials&client_id=me"); /* its certificate proves it */
 	finish(p);
 }
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "os/dir_testing.h"
 #include "os/sim.h"
 
 static struct tf_os *sim;
@@ -47,11 +48,9 @@ static int
 teardown_real(void **state)
 {
 	struct world *w = *state;
-	char command[120];
 	tf_blob_close(&w->b);
 	tf_free(w);
-	snprintf(command, sizeof command, "rm -rf './%s'", real_dir);
-	return system(command);
+	return dir_remove(real_dir);
 }
 
 static int

@@ -2,12 +2,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "os/dir_testing.h"
 #include "store/lake.h"
 
 static char dir[256];
@@ -440,17 +440,13 @@ files_of_both_widths_are_read_together(void **state)
 static int
 make_dir(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-	snprintf(dir, sizeof dir, "%s/tf-lake-XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
+	return dir_make(dir, sizeof dir, "lake") ? 0 : -1;
 }
 
 static int
 remove_dir(void **state)
 {
-	char command[300];
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	return system(command);
+	return dir_remove(dir);
 }
 
 int

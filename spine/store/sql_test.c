@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "os/dir_testing.h"
 #include "os/sim.h"
 
 struct world {
@@ -69,15 +70,9 @@ static int
 teardown(void **state)
 {
 	struct world *w = *state;
-	char command[80];
 	tf_sql_close(&w->db);
-	int rc = 0;
-	if (w->sim) {
-		tf_sim_free(&w->sim);
-	} else {
-		snprintf(command, sizeof command, "rm -rf './%s'", w->dir);
-		rc = system(command);
-	}
+	int rc = w->sim ? 0 : dir_remove(w->dir);
+	tf_sim_free(&w->sim);
 	tf_free(w);
 	return rc;
 }

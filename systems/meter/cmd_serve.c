@@ -130,13 +130,12 @@ run(void *ctx, const struct tf_command *self, int argc, char **argv)
 	struct tf_watch watch;
 	struct meter_tariff *tariff = NULL;
 	struct tf_otlp *otlp = NULL;
-	bool quiet = tf_args_flag(&args, "quiet");
 	struct meter_api *a = tf_calloc(1, sizeof *a);
 	if (!a || read_tariff(cli->os, tf_args_cstr(&args, "tariff"), &tariff, &f)) {
 		tf_free(a);
 		return tf_program_fail(f.code ? &f : &(struct tf_fault){TF_NO_MEMORY, ""});
 	}
-	tf_watch_init(&watch, cli->os, "meter", TF_LOG_INFO, tf_listen_sink, &quiet);
+	tf_watch_init(&watch, cli->os, "meter", TF_LOG_INFO, tf_listen_sink, NULL);
 	a->os = cli->os;
 	a->dir = tf_args_cstr(&args, "data");
 	a->zone = tf_args_text(&args, "zone");

@@ -275,20 +275,8 @@ each_failing_allocation_is_an_error_and_no_more(void **state)
 		"time,M1,\"M2\"\n2024-01-01T00:00Z,1,\"2\"\n2024-01-01T00:30Z,1,x\n",
 		"time,meter,kwh\n2024-01-01T00:00Z,A,1\n2024-01-01T00:00Z,B,\"2\"\n2024-01-01T00:15Z,A,3\n",
 	};
-	struct meter_in_options o = {.name = TF_STR("x")};
-	for (size_t i = 0; i < 2; i++) {
-		for (uint64_t n = 1;; n++) {
-			uint8_t room[16384];
-			struct tf_buf out = {.p = room, .cap = sizeof(room), .max = sizeof(room)};
-			tf_mem_fail_at(n);
-			enum tf_err e = transcribe(&o, tf_str(inputs[i]), 64, &out);
-			if (tf_mem_fail_at(0) < n) {
-				assert_int_equal(e, TF_OK);
-				break;
-			}
-			assert_int_equal(e, TF_NO_MEMORY);
-		}
-	}
+	for (size_t i = 0; i < 2; i++)
+		check_no_memory(inputs[i]);
 }
 
 int

@@ -242,19 +242,7 @@ bad_accumulation_reads_name_their_field(void **state)
 static void
 each_failing_allocation_is_an_error_and_no_more(void **state)
 {
-	struct meter_in_options o = {.name = TF_STR("x")};
-	struct tf_str input = TF_STR(HEAD REG V_DAY "400,1,24,A,,\n" NEXT "300,1\n" READ13 "1,kWh,,,\n");
-	for (uint64_t n = 1;; n++) {
-		uint8_t room[16384];
-		struct tf_buf out = {.p = room, .cap = sizeof(room), .max = sizeof(room)};
-		tf_mem_fail_at(n);
-		enum tf_err e = transcribe(&o, input, 64, &out);
-		if (tf_mem_fail_at(0) < n) {
-			assert_int_equal(e, TF_OK);
-			break;
-		}
-		assert_int_equal(e, TF_NO_MEMORY);
-	}
+	check_no_memory(HEAD REG V_DAY "400,1,24,A,,\n" NEXT "300,1\n" READ13 "1,kWh,,,\n");
 }
 
 int

@@ -136,3 +136,21 @@ check(const char *input, const char *want)
 	struct meter_in_options o = {.name = TF_STR("dir/home-7.csv")};
 	check_options(&o, tf_str(input), want);
 }
+
+/* Reads the input with the n-th allocation failing, n = 1, 2, 3…: an error and no more, until none is refused. */
+static inline void
+check_no_memory(const char *input)
+{
+	struct meter_in_options o = {.name = TF_STR("x")};
+	for (uint64_t n = 1;; n++) {
+		uint8_t room[16384];
+		struct tf_buf out = {.p = room, .cap = sizeof(room), .max = sizeof(room)};
+		tf_mem_fail_at(n);
+		enum tf_err e = transcribe(&o, tf_str(input), 64, &out);
+		if (tf_mem_fail_at(0) < n) {
+			assert_int_equal(e, TF_OK);
+			return;
+		}
+		assert_int_equal(e, TF_NO_MEMORY);
+	}
+}

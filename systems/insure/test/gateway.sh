@@ -4,17 +4,13 @@
 set -u
 cd "$(dirname "$0")/../../.."
 . test/lib.sh
-bin=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")
-for p in insure identity audit; do
-	[ -x "$bin/tenfold-$p" ] || { echo "skip - gateway (no tenfold-$p)"; exit 0; }
-done
+need_programs gateway insure identity audit
 dir=$(mktemp -d)
 evidence=("$dir/out")
 jobs=()
 trap '[ ${#jobs[@]} = 0 ] || kill -9 "${jobs[@]}" 2>/dev/null; rm -rf "$dir"' EXIT
 cd "$dir" || exit 1
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
-port() { sed -n 's/.*"event":"serve.ready".*"address":"[^"]*:\([0-9]*\)".*/\1/p' "$1"; }
 id() { "$bin/tenfold-identity" "$@"; }
 
 # An issuer, two partners with certificates of their own, and one whose token may only read.
@@ -29,7 +25,7 @@ id client add --dir id --id gamma --partner P-GAMMA --scope policy:read --cert i
 jobs+=($!)
 await id.log serve.ready
 issuer=https://localhost:9443
-at=https://localhost:$(port id.log)
+at=https://localhost:$(ready_port id.log)
 with() { # NAME CURL...: with that certificate; body in out, head in head, status in $status
 	local name=$1
 	shift
@@ -52,7 +48,7 @@ start() { # OPTIONS...
 	insure=$!
 	jobs+=($insure)
 	await insure.log serve.ready || { echo "not ok - insure starts: $(tail -n 1 insure.log)"; exit 1; }
-	api=https://localhost:$(port insure.log)/insure/v1
+	api=https://localhost:$(ready_port insure.log)/insure/v1
 }
 start
 policy=$api/policies/P000000000098

@@ -4,36 +4,13 @@
 # `systems/insure/test/serve.sh [STORY...]` runs only those: functions story_*.
 set -u
 cd "$(dirname "$0")/../../.."
-. test/lib.sh
+. test/lib_serve.sh
 root=$PWD
-program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-insure
-if [ ! -x "$program" ]; then
-	echo "skip - serve (no tenfold-insure)"
-	exit 0
-fi
-work=$(mktemp -d)
-evidence=("$work/out")
-pid=""
-trap '[ -z "$pid" ] || kill -9 $pid 2>/dev/null; rm -rf "$work"' EXIT
+use_system insure serve
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 today=$(TZ=Asia/Kolkata date +%F)
 
-ready() { api=$(ready_address "$work/log") && [ -n "$api" ]; }
-serve() { # DIR OPTIONS...
-	data=$work/$1
-	shift
-	: >"$work/log" # the one before was ready too
-	"$program" serve --data "$data" --listen 127.0.0.1:0 --insecure-partner-header "$@" 2>"$work/log" >&2 &
-	pid=$!
-	until_ok 60 ready || { echo "not ok - serve starts: $(tail -n 1 "$work/log")"; exit 1; }
-	api=http://$api/insure/v1
-}
-stop() { # [SIGNAL]: its exit code is in $code
-	kill -"${1:-TERM}" $pid 2>/dev/null
-	wait $pid 2>/dev/null
-	code=$?
-	pid=""
-}
+serve_options=(--insecure-partner-header)
 buy() { # KEY BODY [CURL_ARGUMENTS...]
 	local key=$1 body=$2
 	shift 2
@@ -364,8 +341,5 @@ story_golden() {
 	done
 }
 
-if [ $# -gt 0 ]; then
-	for story in "$@"; do "story_$story"; done
-else
-	for story in keys parallel kill rejections reads limits correlation term sync contract golden; do "story_$story"; done
-fi
+[ $# -gt 0 ] || set -- keys parallel kill rejections reads limits correlation term sync contract golden
+for story in "$@"; do "story_$story"; done

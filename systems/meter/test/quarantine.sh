@@ -3,11 +3,9 @@
 # build: plain (killed by the clock: a slow program makes it take minutes)
 set -u
 cd "$(dirname "$0")/../../.."
-. test/lib.sh
-program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
+. test/lib_serve.sh
+use_system meter "what was put aside"
+cd "$work"
 reading() { # DATA METER: start, channel and value of each
 	"$program" read --data "$1" --meter "$2" | tail -n +2 | cut -d, -f1,3,4
 }

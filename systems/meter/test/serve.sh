@@ -3,37 +3,11 @@
 # kill -9, SIGTERM and a full disk. `systems/meter/test/serve.sh [STORY...]` runs only those: functions story_*.
 set -u
 cd "$(dirname "$0")/../../.."
-. test/lib.sh
+. test/lib_serve.sh
 root=$PWD
-program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
-if [ ! -x "$program" ]; then
-	echo "skip - serve (no tenfold-meter)"
-	exit 0
-fi
-work=$(mktemp -d)
-evidence=("$work/out")
-pid="" helpers=""
-trap 'for p in $pid $helpers; do kill -9 $p; done 2>/dev/null; rm -rf "$work"' EXIT
+use_system meter serve
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 
-
-ready() { api=$(ready_address "$work/log") && [ -n "$api" ]; }
-# serve DIR OPTIONS...: on any free port; the ready line names it.
-serve() {
-	local data=$work/$1
-	shift
-	: >"$work/log" # the one before was ready too
-	"$program" serve --data "$data" --listen 127.0.0.1:0 "$@" 2>"$work/log" >&2 &
-	pid=$!
-	until_ok 30 ready || { echo "not ok - serve starts: $(tail -n 1 "$work/log")"; exit 1; }
-	api=http://$api/meter/v1
-}
-stop() { # [SIGNAL]: its exit code is in $code
-	kill -"${1:-TERM}" $pid 2>/dev/null
-	wait $pid 2>/dev/null
-	code=$?
-	pid=""
-}
 post() { # FILE [QUERY [CURL_ARGUMENTS...]]
 	local file=$1 query=${2:-}
 	shift $(($# < 2 ? $# : 2))

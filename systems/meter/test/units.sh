@@ -2,11 +2,9 @@
 # A file's unit: from its header, an option, or Wh; and a word where that is likely wrong.
 set -u
 cd "$(dirname "$0")/../../.."
-. test/lib.sh
-program=$(realpath "$(dirname "${TENFOLD:-build/tenfold}")")/tenfold-meter
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-cd "$dir"
+. test/lib_serve.sh
+use_system meter "a file's unit"
+cd "$work"
 sum() { "$program" sql --data "$1" "SELECT sum(value) FROM readings" | tail -n 1; }
 
 printf 'start,value\n2025-01-01 00:00,0.078\n2025-01-01 01:00,0.4\n2025-01-01 02:00,2.0\n' >home.csv
