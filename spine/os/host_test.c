@@ -1,4 +1,5 @@
 /* What only the kernel's implementation can show: other processes, threads, devices and the host's calendars. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -95,6 +96,87 @@ signals_are_left_to_the_main_thread(void **state)
 	assert_true(blocked);
 	pthread_sigmask(SIG_SETMASK, NULL, &mine);
 	assert_false(sigismember(&mine, SIGTERM));
+}
+
+enum { AT_ONCE = 10 };
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	int here, rounds;
+} meeting = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};
+
+/* Waits until all are there. */
+static void
+meet(void *arg)
+{
+	pthread_mutex_lock(&meeting.lock);
+	int round = meeting.rounds;
+	if (++meeting.here == AT_ONCE) {
+		meeting.here = 0;
+		meeting.rounds++;
+		pthread_cond_broadcast(&meeting.moved);
+	}
+	while (meeting.rounds == round)
+		pthread_cond_wait(&meeting.moved, &meeting.lock);
+	pthread_mutex_unlock(&meeting.lock);
+	(*(int *)arg)++;
+}
+
+/* However many are parked. */
+static void
+workers_started_together_run_together(void **state)
+{
+	struct tf_worker *w[AT_ONCE];
+	int met[AT_ONCE] = {0};
+	for (int round = 0; round < 50; round++) {
+		for (int i = 0; i < AT_ONCE; i++)
+			OK(tf_os_start(tf_os_real(), meet, &met[i], &w[i], &fault));
+		for (int i = 0; i < AT_ONCE; i++)
+			tf_worker_join(&w[i]);
+	}
+	for (int i = 0; i < AT_ONCE; i++)
+		assert_int_equal(met[i], 50);
+}
+
+static void
+note_thread(void *arg)
+{
+	*(pthread_t *)arg = pthread_self();
+}
+
+/* As often as a group commit wants one. */
+static void
+a_thread_is_used_again(void **state)
+{
+	struct tf_worker *w;
+	pthread_t first, next;
+	OK(tf_os_start(tf_os_real(), note_thread, &first, &w, &fault));
+	tf_worker_join(&w);
+	for (int i = 0; i < 100; i++) {
+		OK(tf_os_start(tf_os_real(), note_thread, &next, &w, &fault));
+		tf_worker_join(&w);
+		assert_true(pthread_equal(first, next));
+	}
+}
+
+/* Threads that wait are not the child's. */
+static void
+a_forked_child_starts_its_own_threads(void **state)
+{
+	struct tf_worker *w;
+	int ran = 0;
+	pthread_t thread;
+	OK(tf_os_start(tf_os_real(), note_thread, &thread, &w, &fault));
+	tf_worker_join(&w);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(10);
+		_exit(tf_os_start(tf_os_real(), note_thread, &thread, &w, NULL) || (tf_worker_join(&w), w) ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &ran, 0), pid);
+	assert_int_equal(ran, 0);
 }
 
 /* What was drawn ahead is not given twice. */
@@ -216,6 +298,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_full_device_is_no_space, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_lock_of_another_process_is_busy_until_it_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(signals_are_left_to_the_main_thread, setup, teardown),
+		cmocka_unit_test_setup_teardown(workers_started_together_run_together, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_thread_is_used_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_forked_child_starts_its_own_threads, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_forked_child_draws_other_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_random_bytes_come_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_calendar_comes_by_its_name, setup, teardown),

@@ -5,8 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -18,18 +16,12 @@
 #include "os/errno_map.h"
 #include "os/os_impl.h"
 #include "os/random_real.h"
+#include "os/worker_real.h"
 
 struct real_file {
 	struct tf_file base;
 	int fd;
 	char path[];
-};
-
-struct real_worker {
-	struct tf_worker base;
-	pthread_t thread;
-	void (*fn)(void *);
-	void *arg;
 };
 
 static struct real_file *
@@ -288,42 +280,6 @@ real_random(struct tf_os *os, void *p, size_t n)
 	os_random_real(p, n);
 }
 
-static void *
-worker_main(void *arg)
-{
-	struct real_worker *w = arg;
-	w->fn(w->arg);
-	return NULL;
-}
-
-static enum tf_err
-real_start(struct tf_os *os, void (*fn)(void *), void *arg, struct tf_worker **out, struct tf_fault *f)
-{
-	struct real_worker *w = tf_malloc(sizeof(*w));
-	if (!w)
-		return tf_fault(f, TF_NO_MEMORY, "cannot start a worker: out of memory");
-	*w = (struct real_worker){.base.os = os, .fn = fn, .arg = arg};
-	sigset_t all, was; /* signals are the main thread's */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &was);
-	int r = pthread_create(&w->thread, NULL, worker_main, w);
-	pthread_sigmask(SIG_SETMASK, &was, NULL);
-	if (r != 0) {
-		tf_free(w);
-		return tf_fault(f, TF_OVERLOAD, "cannot start a worker: no thread left");
-	}
-	*out = &w->base;
-	return TF_OK;
-}
-
-static void
-real_join(struct tf_worker *worker)
-{
-	struct real_worker *w = (struct real_worker *)worker;
-	TF_ASSERT(pthread_join(w->thread, NULL) == 0);
-	tf_free(w);
-}
-
 static const struct tf_os_ops real_ops = {
 	.open = real_open,
 	.close = real_close,
@@ -345,8 +301,8 @@ static const struct tf_os_ops real_ops = {
 	.now = real_now,
 	.ticks = real_ticks,
 	.random = real_random,
-	.start = real_start,
-	.join = real_join,
+	.start = os_start_real,
+	.join = os_join_real,
 };
 
 struct tf_os *

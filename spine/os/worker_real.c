@@ -1,0 +1,148 @@
+/* Workers as threads; see worker_real.h. */
+#include "os/worker_real.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "base/mem.h"
+
+struct real_worker {
+	struct tf_worker base;
+	void (*fn)(void *);
+	void *arg;
+	bool done;
+	pthread_cond_t ended;
+};
+
+/* Where a thread waits: on its own stack, which is there as long as it does. */
+struct seat {
+	struct seat *next;
+	struct real_worker *work; /* NULL: none yet */
+	pthread_cond_t given;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct seat *parked;
+static unsigned parked_count;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void
+after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+/* No other thread came along. */
+static void
+in_child(void)
+{
+	parked = NULL;
+	parked_count = 0;
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+mind_forks(void)
+{
+	TF_ASSERT(pthread_atfork(before_fork, after_fork, in_child) == 0);
+}
+
+/* Its work is done, and another's begins; false: there are enough that wait. */
+static bool
+next_work(struct seat *s)
+{
+	pthread_mutex_lock(&lock);
+	s->work->done = true;
+	pthread_cond_signal(&s->work->ended);
+	s->work = NULL;
+	if (parked_count < OS_WORKERS_PARKED) {
+		parked_count++;
+		s->next = parked;
+		parked = s;
+		while (!s->work)
+			pthread_cond_wait(&s->given, &lock);
+	}
+	pthread_mutex_unlock(&lock);
+	return s->work;
+}
+
+static void *
+thread_main(void *worker)
+{
+	struct seat s = {.work = worker};
+	TF_ASSERT(pthread_cond_init(&s.given, NULL) == 0);
+	do
+		s.work->fn(s.work->arg);
+	while (next_work(&s));
+	pthread_cond_destroy(&s.given);
+	return NULL;
+}
+
+/* To a thread that waits; false: none does. */
+static bool
+give(struct real_worker *w)
+{
+	pthread_mutex_lock(&lock);
+	struct seat *s = parked;
+	if (s) {
+		parked = s->next;
+		parked_count--;
+		s->work = w;
+		pthread_cond_signal(&s->given);
+	}
+	pthread_mutex_unlock(&lock);
+	return s;
+}
+
+static bool
+new_thread(struct real_worker *w)
+{
+	pthread_t thread;
+	sigset_t all, was;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &was);
+	bool ok = pthread_create(&thread, NULL, thread_main, w) == 0 && pthread_detach(thread) == 0;
+	pthread_sigmask(SIG_SETMASK, &was, NULL);
+	return ok;
+}
+
+static void
+release(struct real_worker *w)
+{
+	pthread_cond_destroy(&w->ended);
+	tf_free(w);
+}
+
+enum tf_err
+os_start_real(struct tf_os *os, void (*fn)(void *), void *arg, struct tf_worker **out, struct tf_fault *f)
+{
+	TF_ASSERT(pthread_once(&once, mind_forks) == 0);
+	struct real_worker *w = tf_malloc(sizeof *w);
+	if (!w)
+		return tf_fault(f, TF_NO_MEMORY, "cannot start a worker: out of memory");
+	*w = (struct real_worker){.base.os = os, .fn = fn, .arg = arg};
+	TF_ASSERT(pthread_cond_init(&w->ended, NULL) == 0);
+	if (!give(w) && !new_thread(w)) {
+		release(w);
+		return tf_fault(f, TF_OVERLOAD, "cannot start a worker: no thread left");
+	}
+	*out = &w->base;
+	return TF_OK;
+}
+
+void
+os_join_real(struct tf_worker *worker)
+{
+	struct real_worker *w = (struct real_worker *)worker;
+	pthread_mutex_lock(&lock);
+	while (!w->done)
+		pthread_cond_wait(&w->ended, &lock);
+	pthread_mutex_unlock(&lock);
+	release(w);
+}
