@@ -188,11 +188,13 @@ story_keys() {
 	keyed "$work/a" first "" -H 'X-Correlation-Id: order-4711' -H 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 	promise "a directory with the key file of before is served" answers 202
 	promise "the request's correlation id is in the log, beside its effect" log_has order-4711
+	promise "... and its trace" env LC_ALL=C grep -qaP '\xf7\x65\x19\x16\xcd\x43\xdd\x84\x48\xeb\x21\x1c\x80\x31\x9c' "$work/keys/log/0/00000000000000000000.log"
 	cp "$work/out" "$work/a.first"
 	keyed "$work/bad" second
 	promise "a body with a bad record under a key" says '.quarantined == 1 and (.bad | length) == 1'
 	cp "$work/out" "$work/bad.first"
 	local there
+	sum Y2 "$(offset)" >/dev/null
 	there=$(stored)
 	keyed "$work/a" first
 	promise "a repetition gets the first answer, byte for byte" answered "$work/a.first"
@@ -200,6 +202,8 @@ story_keys() {
 	promise "... with the bad records it told" answered "$work/bad.first"
 	keyed "$work/a" first '?zone=UTC'
 	promise "another query is another request: 422" answers 422
+	keyed "$work/bad" second
+	sum Y2 "$(offset)" >/dev/null
 	promise "... and a repetition has no second effect" same "$(stored)" "$there"
 	promise "two at once: one is taken, the other told to come again" same "$(pair "$work/b" third)" "202 409+1"
 	keyed "$work/b" third
@@ -211,7 +215,7 @@ story_keys() {
 	post "$work/b" "" -H 'X-Correlation-Id: order-4712'
 	promise "what a body brought carries its request's correlation id in the log" log_has order-4712
 	ask "${api%/meter/v1}/metrics"
-	promise "known keys are counted" grep -q '^tenfold_meter_keys_total{answer="stored"} 3' "$work/out"
+	promise "known keys are counted" grep -q '^tenfold_meter_keys_total{answer="stored"} 4' "$work/out"
 	stop KILL
 	serve keys --tier-every 0 --publish-every 50
 	keyed "$work/a" first
