@@ -165,6 +165,8 @@ tf_idem_ask(struct tf_idem *x, const struct tf_idem_name *name, const uint8_t ha
 	TF_TRY(check_name(name, f));
 	struct idem_entry e;
 	enum tf_err err = find(x, key_of(x, name), &e, f);
+	if (!err && e.offset < tf_log_first(x->log, x->o.partition))
+		err = TF_NOT_FOUND; /* trimmed */
 	if (!err)
 		return answer_known(x, &e, name, hash, out, f);
 	if (err != TF_NOT_FOUND)
@@ -200,7 +202,7 @@ tf_idem_apply(struct tf_idem *x, uint64_t offset, const struct tf_decision *d, s
 {
 	if (offset < x->table.next)
 		return TF_OK;
-	if (d->keyed) {
+	if (d && d->keyed) {
 		TF_TRY(check_name(&d->name, f));
 		TF_TRY(remember(x, offset, d, f));
 	}
@@ -249,6 +251,8 @@ seal_begin(struct tf_idem *x, struct tf_fault *f)
 {
 	struct idem_table fresh;
 	bool full = x->table.count >= x->o.run_keys;
+	if (!x->table.count)
+		x->table.earliest = x->table.latest = x->clock;
 	if (idem_runs_reserve(x) || idem_table_init(&fresh, x->table.next))
 		return idem_no_memory(f);
 	/* After a full table the next will be full too: it begins as large, and never stops to grow. */
@@ -280,7 +284,15 @@ drop_first(struct tf_idem *x, struct tf_fault *f)
 static bool
 bucket_over(const struct tf_idem *x)
 {
-	return x->table.count && x->clock / x->o.bucket > x->table.earliest / x->o.bucket;
+	tf_time from = x->table.count ? x->table.earliest : x->table.since;
+	return x->table.next > x->table.first && x->clock / x->o.bucket > from / x->o.bucket;
+}
+
+/* Too old, or the log holds none of its decisions any more. */
+static bool
+run_over(const struct tf_idem *x, const struct idem_run *r)
+{
+	return r->latest + x->o.retention < x->clock || r->next <= tf_log_first(x->log, x->o.partition);
 }
 
 /* The wall clock may be wrong: each time that it is told moves the index's own a little at most; see idem.h. */
@@ -292,6 +304,8 @@ follow(struct tf_idem *x, tf_time now)
 		x->clock = now;
 	if (step > 0)
 		x->clock += step < TF_IDEM_STEP ? step : TF_IDEM_STEP;
+	if (!x->table.since)
+		x->table.since = x->clock;
 	x->told = now;
 }
 
@@ -301,7 +315,7 @@ tf_idem_tick(struct tf_idem *x, tf_time now, struct tf_fault *f)
 	follow(x, now);
 	if (x->worker && atomic_load(&x->done))
 		TF_TRY(idem_seal_end(x, f));
-	while (x->run_count && x->runs[0]->latest + x->o.retention < x->clock)
+	while (x->run_count && run_over(x, x->runs[0]))
 		TF_TRY(drop_first(x, f));
 	bool due = x->table.count >= x->o.run_keys || bucket_over(x);
 	/* Only what power loss cannot take back any more. */

@@ -9,8 +9,8 @@
  * bytes a key, of which 1.4 stay in memory. A new key costs one look at each run's filter, a known one a 4 KiB read and
  * its log record. A run whose last key is older than the retention is removed whole: a key is kept for the retention
  * and at most two buckets more. Opening reads the runs' page indexes and filters, then the log from where the last run
- * ends: at most run_keys keys or one bucket. A run only ever holds synced keys, so it never names an offset that power
- * loss takes back.
+ * ends: at most run_keys keys or one bucket, for a bucket in which nothing but other events came becomes an empty run.
+ * A run only ever holds synced keys, so it never names an offset that power loss takes back.
  *
  * How old a key is goes by a time of the index's own. It follows the times that tf_idem_tick is told and, when the log
  * is read, those of its records: forward only, and by at most TF_IDEM_STEP at once. So a wall clock that is wrong for a
@@ -35,6 +35,7 @@ struct tf_idem_options {
 	uint64_t keys_max;     /* of all; 0 means 33,554,432 */
 	uint32_t partners_max; /* 0 means 65,536 */
 	uint32_t partition;    /* of the log */
+	uint32_t type;         /* of its records that are decisions; 0: all of them */
 };
 
 enum tf_idem_state {
@@ -67,13 +68,18 @@ void tf_idem_close(struct tf_idem **idem);
 enum tf_err tf_idem_ask(struct tf_idem *x, const struct tf_idem_name *name,
 			const uint8_t hash[static TF_IDEM_HASH_BYTES], struct tf_idem_answer *out,
 			struct tf_fault *f) TF_MUST_USE;
-/* For a flow's apply, with every decision in the order of the log: remembers the key. What was applied before is passed
- * over. */
+/* For a flow's apply, with every event in the order of the log: remembers its key. d is NULL for an event that is no
+ * decision. What was applied before is passed over. */
 enum tf_err tf_idem_apply(struct tf_idem *x, uint64_t offset, const struct tf_decision *d,
 			  struct tf_fault *f) TF_MUST_USE;
 /* After each commit, and by a timer at least every few seconds: time goes on, runs begin and end to be written, what is
  * too old is dropped. */
 enum tf_err tf_idem_tick(struct tf_idem *x, tf_time now, struct tf_fault *f) TF_MUST_USE;
-/* The log must be kept from here on: what unexpired keys point to. */
+/* The log must be kept from here on: what unexpired keys point to. A key whose record was trimmed all the same is
+ * forgotten. */
 uint64_t tf_idem_floor(const struct tf_idem *x);
+/* The same where nobody has the index open, by age alone: from here on the log is younger than retention, by what its
+ * newest record and the wall clock agree on. */
+enum tf_err tf_idem_young(struct tf_os *os, struct tf_log *log, uint32_t partition, tf_dur retention, uint64_t *out,
+			  struct tf_fault *f) TF_MUST_USE;
 void tf_idem_stats(const struct tf_idem *x, struct tf_idem_stats *out);

@@ -34,6 +34,7 @@ struct idem_table {
 	struct tf_map partners; /* 8 bytes of hash -> keys */
 	uint64_t first, next;   /* offsets it stands for */
 	uint64_t lowest;        /* offset that a key names; UINT64_MAX for none */
+	tf_time since;          /* when it began; 0: before the first tick */
 	tf_time earliest, latest;
 };
 

@@ -82,15 +82,15 @@ on_file(void *ctx, const char *name, bool is_dir)
 
 /* When the newest record was appended; 0: there is none. */
 static enum tf_err
-last_time(struct tf_idem *x, tf_time *out, struct tf_fault *f)
+last_time(struct tf_log *log, uint32_t partition, tf_time *out, struct tf_fault *f)
 {
 	struct tf_log_reader *r;
 	struct tf_log_record rec;
-	uint64_t end = tf_log_synced(x->log, x->o.partition);
+	uint64_t end = tf_log_synced(log, partition);
 	*out = 0;
-	if (end <= tf_log_first(x->log, x->o.partition))
+	if (end <= tf_log_first(log, partition))
 		return TF_OK;
-	TF_TRY(tf_log_read(x->log, x->o.partition, end - 1, &r, f));
+	TF_TRY(tf_log_read(log, partition, end - 1, &r, f));
 	enum tf_err e = tf_log_next(r, &rec, f);
 	if (!e)
 		*out = rec.time;
@@ -98,16 +98,23 @@ last_time(struct tf_idem *x, tf_time *out, struct tf_fault *f)
 	return e;
 }
 
-/* Where to read the log from: the end of the last run, but nothing that is too old by now. What is now, the log and the
- * wall clock must agree on: either alone may be far ahead. */
+/* What is now, the log and the wall clock must agree on: either alone may be far ahead. */
+enum tf_err
+tf_idem_young(struct tf_os *os, struct tf_log *log, uint32_t partition, tf_dur retention, uint64_t *out,
+	      struct tf_fault *f)
+{
+	tf_time now = tf_os_now(os), last;
+	TF_TRY(last_time(log, partition, &last, f));
+	return tf_log_seek(log, partition, (last < now ? last : now) - retention, out, f);
+}
+
+/* Where to read the log from: the end of the last run, but nothing that is too old by now. */
 static enum tf_err
-start_of_tail(struct tf_idem *x, tf_time now, uint64_t *out, struct tf_fault *f)
+start_of_tail(struct tf_idem *x, uint64_t *out, struct tf_fault *f)
 {
 	uint64_t from = x->run_count ? x->runs[x->run_count - 1]->next : 0, young;
 	uint64_t first = tf_log_first(x->log, x->o.partition);
-	tf_time last;
-	TF_TRY(last_time(x, &last, f));
-	TF_TRY(tf_log_seek(x->log, x->o.partition, (last < now ? last : now) - x->o.retention, &young, f));
+	TF_TRY(tf_idem_young(x->os, x->log, x->o.partition, x->o.retention, &young, f));
 	*out = from > young ? from : young;
 	if (*out < first)
 		*out = first;
@@ -123,8 +130,9 @@ read_tail(struct tf_idem *x, struct tf_fault *f)
 	TF_TRY(tf_log_read(x->log, x->o.partition, x->table.next, &r, f));
 	while (!(e = tf_log_next(r, &rec, f))) {
 		struct tf_decision d;
-		if ((e = tf_decision_get(rec.bytes, &d, f)) || (e = tf_idem_tick(x, rec.time, f)) ||
-		    (e = tf_idem_apply(x, rec.offset, &d, f)))
+		bool decides = !x->o.type || rec.type == x->o.type;
+		if ((decides && (e = tf_decision_get(rec.bytes, &d, f))) || (e = tf_idem_tick(x, rec.time, f)) ||
+		    (e = tf_idem_apply(x, rec.offset, decides ? &d : NULL, f)))
 			break;
 		/* Never more in memory than a running service has. */
 		if (x->worker && x->table.count >= x->o.run_keys && (e = idem_seal_end(x, f)))
@@ -137,14 +145,13 @@ read_tail(struct tf_idem *x, struct tf_fault *f)
 enum tf_err
 idem_start(struct tf_idem *x, struct tf_fault *f)
 {
-	tf_time now = tf_os_now(x->os);
 	uint64_t from;
 	if (tf_map_init(&x->partners, TF_MAP_OWN_KEYS))
 		return idem_no_memory(f);
 	TF_TRY(tf_os_mkdirs_sync(x->os, x->dir, f));
 	TF_TRY(read_secret(x, f));
 	TF_TRY(tf_os_list(x->os, x->dir, on_file, &(struct listing){x, f}, f));
-	TF_TRY(start_of_tail(x, now, &from, f));
+	TF_TRY(start_of_tail(x, &from, f));
 	/* What was passed over as too old belongs to the next run all the same: runs follow each other. */
 	if (idem_table_init(&x->table, x->run_count ? x->runs[x->run_count - 1]->next : from) ||
 	    idem_table_reserve(&x->table, 0))
@@ -152,5 +159,5 @@ idem_start(struct tf_idem *x, struct tf_fault *f)
 	x->table.next = from;
 	x->clock = x->run_count ? x->runs[x->run_count - 1]->latest : 0;
 	TF_TRY(read_tail(x, f));
-	return tf_idem_tick(x, now, f);
+	return tf_idem_tick(x, tf_os_now(x->os), f);
 }

@@ -114,7 +114,7 @@ read_header(struct idem_run *r, struct idem_run_header *h, struct tf_fault *f)
 		return tf_fault(f, TF_UNSUPPORTED, "'%s' has version %" PRIu32, r->path, h->version);
 	if (h->check != XXH3_64bits(h, offsetof(struct idem_run_header, check)))
 		return corrupt(r, 0, "header fails its checksum", f);
-	if (!h->count || !h->pages || !h->blocks || h->entry_bytes != IDEM_ENTRY_BYTES)
+	if (!h->count != !h->pages || !h->blocks || h->entry_bytes != IDEM_ENTRY_BYTES)
 		return corrupt(r, 0, "header makes no sense", f);
 	r->first = h->first;
 	r->next = h->next;

@@ -400,6 +400,137 @@ the_log_is_kept_for_unexpired_keys(void **state)
 	tf_sim_free(&os);
 }
 
+/* A log in which decisions are few among other events, as a service of bulk data has. */
+struct mixed {
+	struct tf_os *os;
+	struct tf_log *log;
+	struct tf_idem *idem;
+};
+
+enum { OTHER = 1, DECISION = 4 };
+
+static void
+mixed_open(struct mixed *m, struct tf_os *os)
+{
+	struct tf_log_options lo = {.segment_bytes = 2048};
+	struct tf_idem_options o = {.type = DECISION};
+	*m = (struct mixed){.os = os};
+	MUST(tf_log_open(os, "log", &lo, &m->log, &f));
+	MUST(tf_idem_open(os, "idem", m->log, &o, &m->idem, &f));
+}
+
+static void
+mixed_close(struct mixed *m)
+{
+	tf_idem_close(&m->idem);
+	tf_log_close(&m->log);
+}
+
+static struct tf_decision
+mixed_decision(void)
+{
+	struct tf_decision d = {.keyed = true, .name = {.route = TF_STR("/r"), .key = TF_STR("k")}};
+	d.reply = (struct tf_stored_reply){.status = 202, .body = TF_STR("taken")};
+	return d;
+}
+
+static void
+mixed_put(struct mixed *m, int type)
+{
+	struct tf_buf b;
+	struct tf_decision d = mixed_decision();
+	uint64_t offset;
+	tf_buf_init(&b, 0);
+	if (type == DECISION)
+		tf_decision_put(&b, &d);
+	else
+		tf_buf_cstr(&b, "no decision, whoever reads it as one fails");
+	MUST(tf_log_append(m->log, 0, (uint32_t)type, tf_buf_view(&b), &offset, &f));
+	MUST(tf_log_sync(m->log, &f));
+	MUST(tf_idem_apply(m->idem, offset, type == DECISION ? &d : NULL, &f));
+	MUST(tf_idem_tick(m->idem, tf_os_now(m->os), &f));
+	tf_buf_release(&b);
+}
+
+static enum tf_idem_state
+mixed_ask(struct mixed *m)
+{
+	struct tf_decision d = mixed_decision();
+	struct tf_idem_answer a = {0};
+	MUST(tf_idem_ask(m->idem, &d.name, d.hash, &a, &f));
+	if (a.state == TF_IDEM_DONE)
+		assert_true(tf_str_eq(a.decision.reply.body, TF_STR("taken")));
+	return a.state;
+}
+
+/* An event each minute; no key but the first. */
+static void
+mixed_pass(struct mixed *m, int minutes)
+{
+	for (int i = 0; i < minutes; i++) {
+		tf_sim_advance(m->os, TF_MINUTE);
+		mixed_put(m, OTHER);
+	}
+}
+
+/* The log is read from the last run on, so buckets without a key have one too. */
+static void
+other_events_are_passed_over_and_leave_runs_behind(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(9);
+	struct mixed m;
+	struct tf_idem_stats s;
+	mixed_open(&m, os);
+	mixed_put(&m, OTHER);
+	mixed_put(&m, DECISION);
+	mixed_pass(&m, 10 * 60);
+	for (int opened = 0; opened < 2; opened++) {
+		tf_idem_stats(m.idem, &s);
+		assert_int_equal(s.keys, 1);
+		assert_true(s.runs >= 9 && s.runs <= 11);
+		assert_int_equal(mixed_ask(&m), TF_IDEM_DONE);
+		assert_int_equal(tf_idem_floor(m.idem), 1);
+		mixed_close(&m);
+		mixed_open(&m, os);
+	}
+	mixed_pass(&m, 16 * 60);
+	assert_int_equal(mixed_ask(&m), TF_IDEM_NEW);
+	assert_int_equal(tf_idem_floor(m.idem), tf_log_end(m.log, 0));
+	mixed_close(&m);
+	tf_sim_free(&os);
+}
+
+/* By a service that has no index open, say: what was young stays, what is trimmed is no error. */
+static void
+a_key_whose_record_was_trimmed_is_new(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(9);
+	struct mixed m;
+	uint64_t young;
+	mixed_open(&m, os);
+	mixed_put(&m, DECISION);
+	mixed_pass(&m, 90);
+	MUST(tf_idem_young(os, m.log, 0, TF_DAY, &young, &f));
+	assert_int_equal(young, 0);
+	MUST(tf_idem_young(os, m.log, 0, TF_HOUR, &young, &f));
+	assert_int_equal(young, 31);
+	tf_sim_advance(os, YEAR);
+	MUST(tf_idem_young(os, m.log, 0, TF_HOUR, &young, &f));
+	assert_int_equal(young, 31);
+	MUST(tf_log_trim(m.log, 0, tf_log_end(m.log, 0), &f));
+	for (int opened = 0; opened < 2; opened++) {
+		assert_int_equal(mixed_ask(&m), TF_IDEM_NEW);
+		mixed_close(&m);
+		mixed_open(&m, os);
+	}
+	mixed_put(&m, DECISION);
+	assert_int_equal(mixed_ask(&m), TF_IDEM_DONE);
+	mixed_close(&m);
+	tf_sim_free(&os);
+}
+
 static void
 a_removed_index_is_made_again_from_the_log(void **state)
 {
@@ -497,6 +628,8 @@ main(void)
 		cmocka_unit_test(quotas_bound_unexpired_keys),
 		cmocka_unit_test(a_run_waits_for_the_sync),
 		cmocka_unit_test(the_log_is_kept_for_unexpired_keys),
+		cmocka_unit_test(other_events_are_passed_over_and_leave_runs_behind),
+		cmocka_unit_test(a_key_whose_record_was_trimmed_is_new),
 		cmocka_unit_test(a_removed_index_is_made_again_from_the_log),
 		cmocka_unit_test(damage_in_a_run_is_never_taken_for_a_missing_key),
 	};

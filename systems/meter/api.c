@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "api_send.h"
-#include "base/mem.h"
+#include "keys.h"
 
 static const struct tf_metric metrics[] = {
 #define X(id, k, n, h, l, v, d) TF_METRIC(k, n, h, l, v, d),
@@ -89,7 +89,7 @@ let_go(struct meter_api *a)
 
 static const struct tf_route routes[] = {
 	{.method = "POST",
-	 .path = "/meter/v1/readings",
+	 .path = METER_API_READINGS,
 	 .handle = meter_api_post_readings,
 	 .body_max = 1,
 	 .query = "zone format unit channel meter name interval"},
@@ -121,11 +121,7 @@ static const struct tf_route routes[] = {
 enum tf_err
 meter_api_init(struct meter_api *a, struct tf_fault *f)
 {
-	char *path = meter_store_path(a->writer, "keys.db");
-	if (!path)
-		return tf_fault(f, TF_NO_MEMORY, "no memory for the API");
-	enum tf_err e = meter_keys_open(a->os, path, &a->keys, f);
-	tf_free(path);
+	enum tf_err e = meter_keys_open(a->writer, f);
 	if (!e)
 		e = tf_metrics_new(metrics, sizeof metrics / sizeof *metrics, &a->metrics, f);
 	_Static_assert(sizeof routes <= sizeof a->routes, "room for all routes");
@@ -148,7 +144,6 @@ meter_api_release(struct meter_api *a)
 		meter_store_close(&a->readers[i]);
 	for (uint32_t i = 0; i < a->zone_count; i++)
 		tf_zone_free(&a->zones[i]);
-	meter_keys_close(&a->keys);
 	tf_metrics_free(&a->metrics);
 }
 
@@ -174,7 +169,7 @@ meter_api_own_fault(struct tf_fault *f)
 		f->code = TF_IO;
 }
 
-/* One sync for all that came since the last: first the keys, then the events, then the answers. */
+/* One sync for all that came since the last, then the answers. */
 static enum tf_err
 commit(struct meter_api *a, struct tf_fault *f)
 {
@@ -182,7 +177,6 @@ commit(struct meter_api *a, struct tf_fault *f)
 		return TF_OK;
 	a->appended = false;
 	tf_dur begun = tf_os_ticks(a->os);
-	TF_TRY(meter_keys_commit(&a->keys, f));
 	TF_TRY(tf_flow_commit(a->writer->flow, f));
 	tf_metric_add(a->metrics, METER_M_COMMITS, 0, 1);
 	tf_dur took = tf_os_ticks(a->os) - begun;
@@ -234,7 +228,7 @@ meter_api_after(void *ctx)
 		return -1;
 	}
 	struct tf_fault f = {0};
-	if (commit(a, &f) || publish(a, now, &f)) {
+	if (commit(a, &f) || tf_idem_tick(a->writer->keys, tf_os_now(a->os), &f) || publish(a, now, &f)) {
 		/* A file that failed to sync is not to be trusted: nothing more is acknowledged, the process ends. */
 		a->broken = f;
 		meter_api_own_fault(&a->broken);
@@ -246,7 +240,9 @@ meter_api_after(void *ctx)
 	meter_api_jobs(a);
 	schedule(a, now);
 	let_go(a);
-	return a->parked_count ? 5000 : a->publish_every;
+	if (a->parked_count)
+		return 5000;
+	return a->publish_every < METER_API_TICK ? a->publish_every : METER_API_TICK;
 }
 
 bool

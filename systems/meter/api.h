@@ -5,25 +5,26 @@
  *   POST tier ... -> loop: queue -> a job beside the loop, one at a time, that has the catalog to itself -> answer
  *
  * The writer's catalog is used by publish and by jobs, both beside the loop and one at a time (the store's lock); the
- * loop itself only appends to the log and writes keys.db. While a job runs nothing is published; what comes meanwhile
+ * loop itself only appends to the log. While a job runs nothing is published; what comes meanwhile
  * waits in the log, up to the queue's bound. Thread rule: everything here runs in the loop but for the handlers marked
  * as a worker's and the work of jobs. */
 #pragma once
 #include <stdatomic.h>
 
-#include "api_keys.h"
 #include "core_cost.h"
 #include "out_tier.h"
 #include "serve/server.h"
 #include "store.h"
 #include "tariff.h"
 
+#define METER_API_READINGS   "/meter/v1/readings"
 #define METER_API_WORKERS    2
 #define METER_API_PARKED_MAX 256           /* reads waiting for their min_offset; past it 429 */
 #define METER_API_WAIT       (10 * TF_SEC) /* of such a read; then 504 */
 #define METER_API_BAD_MAX    20            /* bad records told in an answer */
 #define METER_API_ZONES_MAX  64            /* calendars kept open */
 #define METER_API_JOBS_MAX   16            /* waiting; past it 429 */
+#define METER_API_TICK       (5 * TF_SEC)  /* at least so often the keys' time goes on */
 #define METER_API_ACCESS_MAX 1024          /* cold months read since the last move that are remembered */
 
 struct meter_api;
@@ -71,7 +72,6 @@ struct meter_api {
 	struct meter_store *writer;
 	pthread_mutex_t catalog; /* the writer's lock */
 	struct meter_store *readers[METER_API_WORKERS];
-	struct meter_api_keys keys;
 	struct tf_zone *zones[METER_API_ZONES_MAX];
 	uint32_t zone_count;
 	struct meter_api_post *posts; /* appended, not yet synced */

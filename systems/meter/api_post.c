@@ -7,20 +7,18 @@
 #include "in_parts.h"
 #include "load.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #define NOT_TOLD UINT64_MAX
 
 struct meter_api_post {
 	uint64_t told; /* the flow's token: the offset, once it is synced */
 	struct meter_api_post *next;
 	struct tf_exchange *x;
-	struct tf_str key;
-	uint8_t hash[16];
+	struct tf_idem_name name; /* no key: none was given */
+	uint8_t hash[TF_IDEM_HASH_BYTES];
 	struct meter_load_result result;
 	uint64_t offset;
-	struct tf_buf bad; /* the first bad records, as JSON */
+	struct tf_buf body; /* of the answer */
+	struct tf_buf bad;  /* the first bad records, as JSON */
 	struct tf_json_out bad_out;
 	uint64_t bad_count;
 };
@@ -46,6 +44,7 @@ static void
 post_free(struct meter_api_post *p)
 {
 	tf_buf_release(&p->bad);
+	tf_buf_release(&p->body);
 	tf_free(p);
 }
 
@@ -58,6 +57,7 @@ post_new(struct tf_exchange *x)
 	p->x = x;
 	p->told = NOT_TOLD;
 	tf_buf_init(&p->bad, 0);
+	tf_buf_init(&p->body, 0);
 	p->bad_out = tf_json_out(&p->bad);
 	tf_json_begin_array(&p->bad_out);
 	return p;
@@ -137,21 +137,46 @@ options(struct meter_api *a, struct tf_exchange *x, struct meter_load_options *o
 
 /* The key, when there is one, and what it stands for: query and body. */
 static enum tf_err
-check_key(struct meter_api *a, struct meter_api_post *p, struct tf_fault *f)
+take_key(struct meter_api_post *p, struct tf_fault *f)
 {
-	p->key = tf_exchange_header(p->x, "idempotency-key");
-	if (!p->key.p)
+	const struct tf_http_request *r = tf_exchange_request(p->x);
+	struct tf_str key = tf_exchange_header(p->x, "idempotency-key");
+	if (!key.p)
 		return TF_OK;
-	if (!p->key.n || p->key.n > METER_KEY_MAX || tf_http_repeated(tf_exchange_request(p->x), "idempotency-key"))
-		return tf_fault(f, TF_INVALID, "one key of 1 to %d bytes is wanted", METER_KEY_MAX);
-	for (size_t i = 0; i < p->key.n; i++)
-		if (p->key.p[i] <= ' ' || p->key.p[i] >= 127)
+	if (!key.n || key.n > TF_IDEM_KEY_MAX || tf_http_repeated(r, "idempotency-key"))
+		return tf_fault(f, TF_INVALID, "one key of 1 to %d bytes is wanted", TF_IDEM_KEY_MAX);
+	for (size_t i = 0; i < key.n; i++)
+		if (key.p[i] <= ' ' || key.p[i] >= 127)
 			return tf_fault(f, TF_INVALID, "the key has a character that is not visible ASCII");
-	struct tf_str query = tf_exchange_request(p->x)->query, body = tf_exchange_body(p->x);
-	XXH128_canonical_t c;
-	XXH128_canonicalFromHash(&c, XXH3_128bits_withSeed(body.p, body.n, XXH3_64bits(query.p, query.n)));
-	memcpy(p->hash, c.digest, sizeof p->hash);
-	return meter_keys_check(&a->keys, p->key, tf_str_n(p->hash, sizeof p->hash), f);
+	p->name = (struct tf_idem_name){.method = TF_STR("POST"), .route = TF_STR(METER_API_READINGS), .key = key};
+	tf_decision_hash(r->query, tf_exchange_body(p->x), p->hash);
+	return TF_OK;
+}
+
+/* The answer, before it is told: with a key it is kept in the log beside its effect. */
+static enum tf_err
+answer(void *ctx, const struct meter_load_result *result, uint64_t offset, struct tf_decision *out, struct tf_fault *f)
+{
+	struct meter_api_post *p = ctx;
+	struct tf_json_out w = tf_json_out(&p->body);
+	tf_json_begin_object(&w);
+	tf_json_set_u64(&w, "offset", offset);
+	tf_json_set_cstr(&w, "format", result->format);
+	tf_json_set_u64(&w, "readings", result->counts.readings);
+	tf_json_set_u64(&w, "quarantined", result->quarantined);
+	tf_json_end_array(&p->bad_out);
+	tf_buf_cstr(&p->body, ",\"bad\":");
+	tf_buf_str(&p->body, tf_buf_view(&p->bad));
+	tf_json_end_object(&w);
+	tf_json_finish(&w);
+	if (p->bad.err || p->body.err)
+		return tf_fault(f, TF_NO_MEMORY, "no memory for an answer");
+	*out = (struct tf_decision){.traced = true, .trace = *tf_exchange_trace(p->x), .keyed = p->name.key.p};
+	out->name = p->name;
+	memcpy(out->hash, p->hash, sizeof out->hash);
+	out->reply = (struct tf_stored_reply){
+		.status = 202, .type = TF_STR("application/json"), .body = tf_buf_view(&p->body)};
+	return TF_OK;
 }
 
 static enum tf_err
@@ -161,6 +186,8 @@ load(struct meter_api *a, struct meter_api_post *p, struct meter_load_options *o
 	uint64_t before = tf_flow_waiting_bytes(a->writer->flow);
 	o->bad = on_bad;
 	o->bad_ctx = p;
+	o->around = answer;
+	o->around_ctx = p;
 	a->appended = true;
 	enum tf_err e = meter_load_bytes(a->writer, name.p ? name : TF_STR("http"), body, o, &p->told, &p->result,
 					 &p->offset, f);
@@ -171,21 +198,62 @@ load(struct meter_api *a, struct meter_api_post *p, struct meter_load_options *o
 	/* A body that alone fills the queue would never be taken. */
 	if (e == TF_OVERLOAD && !before)
 		return tf_fault(f, TF_TOO_LARGE, "unpacked, the body is too large");
-	if (!e && p->key.p)
-		e = meter_keys_put(&a->keys, p->key, tf_str_n(p->hash, sizeof p->hash), f);
 	return e;
 }
 
 static void
 reply_fault(struct meter_api_post *p, struct tf_fault *f, const char *field)
 {
-	if (f->code == TF_CONFLICT) {
-		struct tf_problem problem = {422, "CONFLICT", tf_str(f->text), field};
-		tf_reply_problem(p->x, &problem);
-	} else {
-		tf_reply_fault(p->x, f, field);
-	}
+	tf_reply_fault(p->x, f, field);
 	post_free(p);
+}
+
+static void
+reply_problem(struct tf_exchange *x, int status, const char *code, const char *text)
+{
+	struct tf_problem problem = {status, code, tf_str(text), "Idempotency-Key"};
+	tf_reply_problem(x, &problem);
+}
+
+static void
+reply_known(struct meter_api *a, struct tf_exchange *x, const struct tf_idem_answer *known)
+{
+	const struct tf_stored_reply *r = &known->decision.reply;
+	switch (known->state) {
+	case TF_IDEM_DONE:
+		tf_metric_add(a->metrics, METER_M_KEYED, 0, 1);
+		tf_reply(x, (int)r->status, "application/json", r->body);
+		break;
+	case TF_IDEM_BUSY:
+		tf_metric_add(a->metrics, METER_M_KEYED, 1, 1);
+		tf_reply_header(x, "Retry-After", TF_STR("1"));
+		reply_problem(x, 409, "BUSY", "the request with this Idempotency-Key is being worked on");
+		break;
+	default:
+		tf_metric_add(a->metrics, METER_M_KEYED, 2, 1);
+		reply_problem(x, 422, "CONFLICT", "this Idempotency-Key was used with another body");
+	}
+}
+
+/* What the key says: true when the request is new. False: it is answered. */
+static bool
+ask(struct meter_api *a, struct meter_api_post *p)
+{
+	struct tf_fault f = {0};
+	struct tf_idem_answer known;
+	if (!p->name.key.p)
+		return true;
+	if (tf_idem_ask(a->writer->keys, &p->name, p->hash, &known, &f)) {
+		if (f.code != TF_OVERLOAD)
+			meter_api_own_fault(&f);
+		reply_fault(p, &f, "Idempotency-Key");
+		return false;
+	}
+	if (known.state == TF_IDEM_NEW)
+		return true;
+	reply_known(a, p->x, &known);
+	post_free(p);
+	return false;
 }
 
 void
@@ -210,10 +278,12 @@ meter_api_post_readings(void *ctx, struct tf_exchange *x)
 		reply_fault(p, &f, NULL);
 		return;
 	}
-	if (check_key(a, p, &f)) {
+	if (take_key(p, &f)) {
 		reply_fault(p, &f, "Idempotency-Key");
 		return;
 	}
+	if (!ask(a, p))
+		return;
 	if (load(a, p, &o, &f)) {
 		reply_fault(p, &f, NULL);
 		return;
@@ -225,21 +295,7 @@ meter_api_post_readings(void *ctx, struct tf_exchange *x)
 static void
 accept_post(struct meter_api *a, struct meter_api_post *p)
 {
-	struct tf_buf b;
-	tf_buf_init(&b, 0);
-	struct tf_json_out w = tf_json_out(&b);
-	tf_json_begin_object(&w);
-	tf_json_set_u64(&w, "offset", p->offset);
-	tf_json_set_cstr(&w, "format", p->result.format);
-	tf_json_set_u64(&w, "readings", p->result.counts.readings);
-	tf_json_set_u64(&w, "quarantined", p->result.quarantined);
-	tf_json_end_array(&p->bad_out);
-	tf_buf_cstr(&b, ",\"bad\":");
-	tf_buf_str(&b, tf_buf_view(&p->bad));
-	tf_json_end_object(&w);
-	tf_json_finish(&w);
-	tf_reply(p->x, 202, "application/json", tf_buf_view(&b));
-	tf_buf_release(&b);
+	tf_reply(p->x, 202, "application/json", tf_buf_view(&p->body));
 	tf_metric_add(a->metrics, METER_M_READINGS, 0, (int64_t)p->result.counts.readings);
 	tf_metric_add(a->metrics, METER_M_QUARANTINED, 0, (int64_t)p->result.quarantined);
 	tf_metric_add(a->metrics, METER_M_POSTS, 0, 1);

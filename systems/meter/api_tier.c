@@ -5,10 +5,12 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cold.h"
+#include "keys.h"
 
 struct move {
 	struct meter_api_job job;
 	tf_time now;
+	uint64_t keys; /* what they need of the log */
 	struct meter_tier_report report;
 };
 
@@ -45,6 +47,7 @@ work(struct meter_api *a, struct meter_api_job *job, struct tf_fault *f)
 {
 	struct move *m = (struct move *)job;
 	TF_TRY(note_access(a, f));
+	TF_TRY(meter_keys_keep(a->writer, m->keys, f));
 	return meter_tier_move(a->writer, &a->rule, m->now, &m->report, f);
 }
 
@@ -114,6 +117,7 @@ meter_api_move(struct meter_api *a, tf_time now, struct tf_exchange *x, struct t
 	if (!m)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for a move");
 	*m = (struct move){.job = {.x = x, .work = work, .done = done, .free = move_free}, .now = now};
+	m->keys = meter_keys_floor(a->writer);
 	a->tiered_at = tf_os_ticks(a->os);
 	a->moving |= !x;
 	enum tf_err e = meter_api_job(a, &m->job, f);

@@ -13,6 +13,7 @@ enum meter_event {
 	METER_EVENT_BATCH = 1,     /* readings */
 	METER_EVENT_BAD = 2,       /* one quarantined record */
 	METER_EVENT_DELIVERED = 3, /* a delivery is complete */
+	METER_EVENT_POSTED = 4,    /* the same of one that came over HTTP: a decision (flow/decision.h) around it */
 };
 
 /* What a delivery is known by: the same bytes read with the same options have the same key. */

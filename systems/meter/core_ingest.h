@@ -14,11 +14,14 @@ struct meter_ingest {
 	uint32_t next;
 };
 
+struct tf_decision;
+
 /* Event bytes whose head holds the key; decide writes the number into them. */
 struct meter_command {
 	enum meter_event type;
 	uint8_t *bytes;
 	size_t n;
+	struct tf_decision *around; /* the store's: makes of a METER_EVENT_DELIVERED a METER_EVENT_POSTED; NULL: no */
 };
 
 enum tf_err meter_ingest_init(struct meter_ingest *s) TF_MUST_USE;

@@ -24,11 +24,11 @@ struct loader {
 };
 
 static enum tf_err
-submit(struct loader *l, enum meter_event type, void *token, struct tf_fault *f)
+submit(struct loader *l, enum meter_event type, struct tf_decision *around, void *token, struct tf_fault *f)
 {
 	if (l->event.err)
 		return tf_fault(f, l->event.err, "no memory for an event");
-	struct meter_command c = {type, l->event.p, l->event.n};
+	struct meter_command c = {type, l->event.p, l->event.n, around};
 	enum tf_err e = tf_flow_submit(l->s->flow, &c, token, &l->offset, f);
 	tf_buf_reset(&l->event);
 	if (!e && l->commit && type == METER_EVENT_BATCH)
@@ -54,7 +54,8 @@ flush(struct loader *l, struct tf_fault *f)
 	l->head.format = meter_in_format(l->in);
 	l->head.zone = zone_name(l);
 	enum tf_err e = meter_batch_seal(&l->builder, &l->head, &l->event);
-	return e ? tf_fault(f, e, "cannot pack a batch: %s", tf_err_text(e)) : submit(l, METER_EVENT_BATCH, NULL, f);
+	return e ? tf_fault(f, e, "cannot pack a batch: %s", tf_err_text(e))
+		 : submit(l, METER_EVENT_BATCH, NULL, NULL, f);
 }
 
 static enum tf_err
@@ -78,7 +79,7 @@ on_bad(void *ctx, const struct meter_bad *bad, struct tf_fault *f)
 	l->head.format = meter_in_format(l->in);
 	l->head.zone = zone_name(l);
 	meter_bad_put(&l->head, bad, &l->event);
-	return submit(l, METER_EVENT_BAD, NULL, f);
+	return submit(l, METER_EVENT_BAD, NULL, NULL, f);
 }
 
 static enum tf_err
@@ -95,6 +96,29 @@ loader_open(struct loader *l, struct tf_str name, struct tf_fault *f)
 	return meter_in_new(&in, &sink, &l->in, f);
 }
 
+static void
+add_result(const struct loader *l, struct meter_load_result *r)
+{
+	snprintf(r->format, sizeof r->format, "%.*s", TF_FMT(meter_in_format(l->in)));
+	r->counts.readings += l->readings;
+	r->quarantined += l->bad;
+}
+
+static enum tf_err
+delivered(struct loader *l, struct tf_fault *f)
+{
+	struct tf_decision around = {0};
+	struct meter_load_result r = {0};
+	uint64_t offset = tf_log_end(l->s->log, 0);
+	if (!l->o->around)
+		return submit(l, METER_EVENT_DELIVERED, NULL, l->token, f);
+	add_result(l, &r);
+	TF_TRY(l->o->around(l->o->around_ctx, &r, offset, &around, f));
+	TF_TRY(submit(l, METER_EVENT_DELIVERED, &around, l->token, f));
+	TF_ASSERT(l->offset == offset);
+	return TF_OK;
+}
+
 static enum tf_err
 loader_finish(struct loader *l, struct tf_fault *f)
 {
@@ -107,7 +131,7 @@ loader_finish(struct loader *l, struct tf_fault *f)
 	meter_head_put(&l->head, &l->event);
 	tf_buf_varint(&l->event, l->readings);
 	tf_buf_varint(&l->event, meter_in_step(l->in));
-	return submit(l, METER_EVENT_DELIVERED, l->token, f);
+	return delivered(l, f);
 }
 
 static void
@@ -291,15 +315,12 @@ meter_load_bytes(struct meter_store *s, struct tf_str name, struct tf_str bytes,
 		e = meter_in_feed(l.in, bytes, f);
 	if (!e)
 		e = loader_finish(&l, f);
-	if (!e)
-		snprintf(result->format, sizeof result->format, "%.*s", TF_FMT(meter_in_format(l.in)));
+	if (!e) {
+		add_result(&l, result);
+		*out_offset = l.offset;
+	}
 	loader_close(&l);
-	if (e)
-		return e;
-	result->counts.readings += l.readings;
-	result->quarantined += l.bad;
-	*out_offset = l.offset;
-	return TF_OK;
+	return e;
 }
 
 enum tf_err

@@ -2,6 +2,14 @@
 #pragma once
 #include "quarantine.h"
 
+struct meter_load_result {
+	uint64_t files;
+	struct meter_counts counts;
+	uint64_t quarantined;
+	uint64_t rounded; /* values of CSVs that are finer than a Wh; not known of a file delivered before */
+	char format[16];  /* of the last source: "nem12", "csv-wide", ... */
+};
+
 struct meter_load_options {
 	struct tf_str zone; /* IANA name; "" for UTC (Australia/Brisbane for NEM12 and NEM13) */
 	struct meter_in_options in;
@@ -11,14 +19,12 @@ struct meter_load_options {
 	bool keep_bad_out; /* count bad records, do not quarantine them again */
 	void (*bad)(void *ctx, const struct meter_bad *bad); /* told of each bad record; may be NULL */
 	void *bad_ctx;
-};
-
-struct meter_load_result {
-	uint64_t files;
-	struct meter_counts counts;
-	uint64_t quarantined;
-	uint64_t rounded; /* values of CSVs that are finer than a Wh; not known of a file delivered before */
-	char format[16];  /* of the last source: "nem12", "csv-wide", ... */
+	/* Of meter_load_bytes: what the delivery's last event is to stand in (METER_EVENT_POSTED), asked when
+	 * everything else of it is appended and result is known; offset is where the log will hold it. The decision's
+	 * strings stay valid until the call ends. NULL: it stands alone. */
+	enum tf_err (*around)(void *ctx, const struct meter_load_result *result, uint64_t offset,
+			      struct tf_decision *out, struct tf_fault *f);
+	void *around_ctx;
 };
 
 /* Loads one file; what it did is added to *result once it is published and so visible to every reader. A file that was

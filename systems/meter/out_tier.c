@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "cold.h"
+#include "keys.h"
 
 #define MONTHS_PER_STEP 64 /* bounds the memory of a step: so many month blocks are made before they are published */
 
@@ -234,6 +235,8 @@ static enum tf_err
 trim_log(struct meter_store *s, struct meter_tier_report *out, struct tf_fault *f)
 {
 	uint64_t before = tf_log_bytes(s->log, 0);
+	if (!s->keys)
+		TF_TRY(meter_keys_let_go(s, f));
 	TF_TRY(tf_log_trim(s->log, 0, tf_flow_published(s->flow), f));
 	uint64_t after = tf_log_bytes(s->log, 0);
 	out->log_bytes_trimmed = before > after ? before - after : 0;

@@ -149,15 +149,19 @@ enum tf_err
 meter_delivery_event(struct meter_store *s, const struct tf_flow_event *event, struct tf_fault *f)
 {
 	struct meter_batch_head head;
-	struct tf_cur c = tf_cur(event->bytes);
+	struct tf_decision d;
+	uint32_t type = event->type;
+	struct tf_str bytes = event->bytes;
+	TF_TRY(meter_event_unwrap(&type, &bytes, &d, f));
+	struct tf_cur c = tf_cur(bytes);
 	TF_TRY(meter_head_get(&c, &head, f));
 	TF_TRY(put_delivery(s, &head, f));
-	if (event->type == METER_EVENT_DELIVERED) {
+	if (type == METER_EVENT_DELIVERED) {
 		TF_TRY(put_complete(s, head.delivery, tf_cur_varint(&c), f));
 		uint64_t interval_s = tf_cur_left(&c) ? tf_cur_varint(&c) : 0;
 		return interval_s ? put_interval(s, head.delivery, interval_s, f) : TF_OK;
 	}
-	if (event->type != METER_EVENT_BAD)
+	if (type != METER_EVENT_BAD)
 		return TF_OK;
 	struct meter_bad bad;
 	TF_TRY(meter_bad_get(event->bytes, &head, &bad, f));

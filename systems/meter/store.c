@@ -36,14 +36,43 @@ no_memory(struct tf_fault *f)
 static enum tf_err
 decide(void *state, void *command, tf_time now, uint32_t *out_type, struct tf_str *out_bytes, struct tf_fault *f)
 {
+	struct meter_store *s = state;
+	struct meter_command *c = command;
 	(void)now;
-	return meter_ingest_decide(state, command, out_type, out_bytes, f);
+	TF_TRY(meter_ingest_decide(&s->ingest, c, out_type, out_bytes, f));
+	if (!c->around)
+		return TF_OK;
+	TF_ASSERT(c->type == METER_EVENT_DELIVERED);
+	c->around->event = *out_bytes;
+	tf_buf_reset(&s->record);
+	tf_decision_put(&s->record, c->around);
+	*out_type = METER_EVENT_POSTED;
+	*out_bytes = tf_buf_view(&s->record);
+	return s->record.err ? no_memory(f) : TF_OK;
+}
+
+enum tf_err
+meter_event_unwrap(uint32_t *type, struct tf_str *bytes, struct tf_decision *out, struct tf_fault *f)
+{
+	*out = (struct tf_decision){0};
+	if (*type != METER_EVENT_POSTED)
+		return TF_OK;
+	TF_TRY(tf_decision_get(*bytes, out, f));
+	*type = METER_EVENT_DELIVERED;
+	*bytes = out->event;
+	return TF_OK;
 }
 
 static enum tf_err
 apply(void *state, const struct tf_flow_event *event, struct tf_fault *f)
 {
-	return meter_ingest_apply(state, event->bytes, f);
+	struct meter_store *s = state;
+	struct tf_decision d;
+	uint32_t type = event->type;
+	struct tf_str bytes = event->bytes;
+	TF_TRY(meter_event_unwrap(&type, &bytes, &d, f));
+	TF_TRY(meter_ingest_apply(&s->ingest, bytes, f));
+	return s->keys ? tf_idem_apply(s->keys, event->offset, &d, f) : TF_OK;
 }
 
 static enum tf_err
@@ -142,7 +171,7 @@ open_writer(struct meter_store *s, const struct meter_store_options *o, struct t
 	TF_TRY(meter_store_sweep(s, f));
 	TF_TRY(meter_cold_sweep(s, f));
 	struct tf_flow_options fo = {.publish_bytes = o->publish_bytes, .queue_bytes = o->queue_bytes, .wait = o->wait};
-	return tf_flow_open(s->os, s->log, &flow_ops, &s->ingest, s, &fo, &s->flow, f);
+	return tf_flow_open(s->os, s->log, &flow_ops, s, s, &fo, &s->flow, f);
 }
 
 enum tf_err
@@ -154,6 +183,7 @@ meter_store_open(struct tf_os *os, const char *dir, const struct meter_store_opt
 		return no_memory(f);
 	s->os = os;
 	s->read_only = o->read_only;
+	tf_buf_init(&s->record, 0);
 	s->dir = tf_strndup(dir, strlen(dir));
 	enum tf_err e = s->dir ? open_cold(s, f) : no_memory(f);
 	if (!e)
@@ -173,6 +203,8 @@ meter_store_close(struct meter_store **store)
 	if (!s)
 		return;
 	tf_flow_close(&s->flow);
+	tf_idem_close(&s->keys);
+	tf_buf_release(&s->record);
 	tf_lake_close(&s->lake);
 	tf_blob_close(&s->cold);
 	tf_free(s->user_lake);

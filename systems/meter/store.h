@@ -4,6 +4,7 @@
  *   DIR/packs/   hot and warm blocks, many to a file, immutable; a file that no block needs is removed
  *   DIR/cold/    Parquet, partitioned by year and region
  *   DIR/meter.db the catalog (manifest, channels, deliveries, quarantine) and the aggregates
+ *   DIR/keys/    the index of Idempotency-Keys, of serve (keys.h)
  *
  * One writer at a time (the log's lock); a writer first publishes what the log holds and the tiers don't. Readers see
  * the last commit. Thread rule: one thread; publish runs in the flow's worker. */
@@ -11,6 +12,7 @@
 #include "catalog.h"
 #include "core_ingest.h"
 #include "flow/flow.h"
+#include "flow/idem.h"
 #include "in.h"
 #include "store/blob.h"
 #include "store/lake.h"
@@ -27,6 +29,8 @@ struct meter_store {
 	struct tf_flow *flow;
 	struct meter_catalog catalog;
 	struct meter_ingest ingest;
+	struct tf_idem *keys; /* DIR/keys, where it is open (keys.h) */
+	struct tf_buf record; /* of the last METER_EVENT_POSTED */
 	struct tf_blob *cold; /* DIR/cold */
 	struct tf_lake *lake; /* opened at first use (view_lake.h) */
 	struct tf_lake_table tables[2];
@@ -72,6 +76,11 @@ enum tf_err meter_store_write_pack(struct meter_store *s, struct tf_str bytes, u
 enum tf_err meter_store_pack_bytes(struct meter_store *s, uint32_t pack, uint64_t *out, struct tf_fault *f) TF_MUST_USE;
 /* Removes pack files that no block of the catalog needs. */
 enum tf_err meter_store_sweep(struct meter_store *s, struct tf_fault *f) TF_MUST_USE;
+
+/* Of a METER_EVENT_POSTED: *out is the decision, and type and bytes become those of the METER_EVENT_DELIVERED in it. Of
+ * other events: they stay, and *out says nothing. */
+enum tf_err meter_event_unwrap(uint32_t *type, struct tf_str *bytes, struct tf_decision *out,
+			       struct tf_fault *f) TF_MUST_USE;
 
 /* The flow's publish (publish.c). */
 enum tf_err meter_publish(void *ctx, const struct tf_flow_event *events, size_t count, uint64_t next,

@@ -127,6 +127,91 @@ story_once() {
 	stop
 }
 
+# Two at once under one key: both are there when the loop looks again.
+pair() { # FILE KEY: statuses and the second's Retry-After, sorted
+	python3 - "${api#http://}" "$1" "$2" $pid <<'PYTHON'
+import http.client, os, signal, sys
+address, path, key, pid = sys.argv[1:]
+body = open(path, "rb").read()
+both = [http.client.HTTPConnection(address.split("/")[0], timeout=30) for _ in range(2)]
+for c in both:
+    c.request("GET", "/healthz")
+    c.getresponse().read()
+os.kill(int(pid), signal.SIGSTOP)
+for c in both:
+    c.request("POST", "/meter/v1/readings", body, {"Idempotency-Key": key})
+os.kill(int(pid), signal.SIGCONT)
+answers = [c.getresponse() for c in both]
+print(*sorted(f"{r.status}{'' if r.status == 202 else '+' + str(r.getheader('Retry-After'))}" for r in answers))
+PYTHON
+}
+keyed() { # FILE KEY [QUERY [CURL_ARGUMENTS...]]
+	local file=$1 key=$2 query=${3:-}
+	shift $(($# < 3 ? $# : 3))
+	post "$file" "$query" -H "Idempotency-Key: $key" "$@"
+}
+answered() { cmp "$work/out" "$1"; }
+log_has() { grep -qa "$1" "$work/keys/log/0/"*.log; } # TEXT
+
+story_keys() {
+	wide Y1 2025-03-01 2 >"$work/a"
+	wide Y1 2025-03-05 1 >"$work/b"
+	printf 'start,Y2\n2025-03-01T00:00Z,1\n2025-03-01T00:15Z,"\\ \x01 x"\n' >"$work/bad"
+	mkdir -p "$work/keys"
+	echo "a file of versions before" >"$work/keys/keys.db"
+	serve keys --tier-every 0 --publish-every 50
+	keyed "$work/a" first "" -H 'X-Correlation-Id: order-4711' -H 'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+	promise "a directory with the key file of before is served" answers 202
+	promise "the request's correlation id is in the log, beside its effect" log_has order-4711
+	promise "... and its trace" env LC_ALL=C grep -qaP '\xf7\x65\x19\x16\xcd\x43\xdd\x84\x48\xeb\x21\x1c\x80\x31\x9c' "$work/keys/log/0/00000000000000000000.log"
+	cp "$work/out" "$work/a.first"
+	keyed "$work/bad" second
+	promise "a body with a bad record under a key" says '.quarantined == 1 and (.bad | length) == 1'
+	cp "$work/out" "$work/bad.first"
+	local there
+	sum Y2 "$(offset)" >/dev/null
+	there=$(stored)
+	keyed "$work/a" first
+	promise "a repetition gets the first answer, byte for byte" answered "$work/a.first"
+	keyed "$work/bad" second
+	promise "... with the bad records it told" answered "$work/bad.first"
+	keyed "$work/a" first '?zone=UTC'
+	promise "another query is another request: 422" answers 422
+	keyed "$work/bad" second
+	sum Y2 "$(offset)" >/dev/null
+	promise "... and a repetition has no second effect" same "$(stored)" "$there"
+	promise "two at once: one is taken, the other told to come again" same "$(pair "$work/b" third)" "202 409+1"
+	keyed "$work/b" third
+	promise "... and then gets the answer of the first" answers 202
+	keyed "$work/b" "$(printf 'k%.0s' $(seq 255))"
+	promise "a key of 255 bytes is taken" answers 202
+	keyed "$work/b" "$(printf 'k%.0s' $(seq 256))"
+	promise "one of 256 is not" field_is Idempotency-Key
+	post "$work/b" "" -H 'X-Correlation-Id: order-4712'
+	promise "what a body brought carries its request's correlation id in the log" log_has order-4712
+	ask "${api%/meter/v1}/metrics"
+	promise "known keys are counted" grep -q '^tenfold_meter_keys_total{answer="stored"} 4' "$work/out"
+	stop KILL
+	serve keys --tier-every 0 --publish-every 50
+	keyed "$work/a" first
+	promise "after kill -9 the answer is the same" answered "$work/a.first"
+	keyed "$work/b" second
+	promise "... and another body is refused" answers 422
+	ask -X POST "$api/tier"
+	promise "a move trims no log that a key needs" says '.log_bytes_trimmed == 0'
+	keyed "$work/bad" second
+	promise "... and the answer is the same" answered "$work/bad.first"
+	stop
+	promise "the log once more changes nothing" "$program" replay --data "$work/keys"
+	"$program" tier --data "$work/keys" >/dev/null
+	rm -r "$work/keys/keys"
+	serve keys --tier-every 0 --publish-every 50
+	keyed "$work/a" first
+	promise "after replay, a move by the command line and without its index the answer is the same" answered "$work/a.first"
+	stop
+	promise "verify finds nothing" clean keys
+}
+
 story_refusals() {
 	local q
 	serve refusals --tier-every 0 --body-bytes 20MiB --publish-every 50
@@ -392,7 +477,7 @@ hour() {
 }
 poster() { # FROM: posts until it is refused or cut off; writes down what was acknowledged
 	local k=$1
-	while hour "$k" | curl -s -m 5 -o /dev/null -w '%{http_code}\n' --data-binary @- "$api/readings" | grep -qx 202; do
+	while hour "$k" | curl -s -m 5 -o "$work/told.$k" -w '%{http_code}\n' -H "Idempotency-Key: $k" --data-binary @- "$api/readings" | grep -qx 202; do
 		echo "$k" >>"$work/acknowledged"
 		k=$((k + 1))
 	done
@@ -401,6 +486,13 @@ whole() { # of each acknowledged body four readings, once
 	curl -s "$api/meters/K1/readings" | awk -F, -v said="$work/acknowledged" '
 		NR > 1 { n[$4]++; if (seen[$1]++) { print "doubled " $1; bad = 1 } }
 		END { while ((getline k < said) > 0) if (n[k] != 4) { print "body " k " has " n[k] + 0 " readings"; bad = 1 } exit bad }'
+}
+
+told_again() { # each acknowledged body, once more: the same answer
+	local k
+	for k in $(cat "$work/acknowledged"); do
+		hour "$k" | curl -s -H "Idempotency-Key: $k" --data-binary @- "$api/readings" | cmp - "$work/told.$k" || return 1
+	done
 }
 
 story_kill() {
@@ -421,6 +513,7 @@ story_kill() {
 		from=$((from + 2000))
 		serve kill --tier-every 0 --publish-every 20
 		promise "seed $seed: after kill -9 every body that was acknowledged is there, once" whole
+		promise "seed $seed: ... and its key gets the answer it got" told_again
 		stop
 		promise "seed $seed: verify finds nothing" clean kill
 	done
