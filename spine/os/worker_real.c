@@ -10,7 +10,9 @@ struct real_worker {
 	struct tf_worker base;
 	void (*fn)(void *);
 	void *arg;
+	pthread_t thread;
 	bool done;
+	bool ends; /* the thread does too */
 	pthread_cond_t ended;
 };
 
@@ -18,12 +20,13 @@ struct real_worker {
 struct seat {
 	struct seat *next;
 	struct real_worker *work; /* NULL: none yet */
+	bool stays;
 	pthread_cond_t given;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct seat *parked;
-static unsigned parked_count;
+static unsigned staying;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void
@@ -43,7 +46,7 @@ static void
 in_child(void)
 {
 	parked = NULL;
-	parked_count = 0;
+	staying = 0;
 	pthread_mutex_unlock(&lock);
 }
 
@@ -53,21 +56,35 @@ mind_forks(void)
 	TF_ASSERT(pthread_atfork(before_fork, after_fork, in_child) == 0);
 }
 
-/* Its work is done, and another's begins; false: there are enough that wait. */
+/* With the lock held. */
+static bool
+may_stay(struct seat *s)
+{
+	if (!s->stays && staying < OS_WORKERS_STAY) {
+		staying++;
+		s->stays = pthread_detach(pthread_self()) == 0;
+	}
+	return s->stays;
+}
+
+/* Its work is done, and another's begins; false: the thread is to end. */
 static bool
 next_work(struct seat *s)
 {
 	pthread_mutex_lock(&lock);
-	s->work->done = true;
-	pthread_cond_signal(&s->work->ended);
+	struct real_worker *done = s->work;
 	s->work = NULL;
-	if (parked_count < OS_WORKERS_PARKED) {
-		parked_count++;
+	if (may_stay(s)) {
 		s->next = parked;
 		parked = s;
-		while (!s->work)
-			pthread_cond_wait(&s->given, &lock);
+	} else {
+		done->thread = pthread_self();
+		done->ends = true;
 	}
+	done->done = true;
+	pthread_cond_signal(&done->ended);
+	while (s->stays && !s->work)
+		pthread_cond_wait(&s->given, &lock);
 	pthread_mutex_unlock(&lock);
 	return s->work;
 }
@@ -92,7 +109,6 @@ give(struct real_worker *w)
 	struct seat *s = parked;
 	if (s) {
 		parked = s->next;
-		parked_count--;
 		s->work = w;
 		pthread_cond_signal(&s->given);
 	}
@@ -107,7 +123,7 @@ new_thread(struct real_worker *w)
 	sigset_t all, was;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &was);
-	bool ok = pthread_create(&thread, NULL, thread_main, w) == 0 && pthread_detach(thread) == 0;
+	bool ok = pthread_create(&thread, NULL, thread_main, w) == 0;
 	pthread_sigmask(SIG_SETMASK, &was, NULL);
 	return ok;
 }
@@ -143,6 +159,9 @@ os_join_real(struct tf_worker *worker)
 	pthread_mutex_lock(&lock);
 	while (!w->done)
 		pthread_cond_wait(&w->ended, &lock);
+	bool ends = w->ends;
+	pthread_t thread = w->thread;
 	pthread_mutex_unlock(&lock);
+	TF_ASSERT(!ends || pthread_join(thread, NULL) == 0);
 	release(w);
 }

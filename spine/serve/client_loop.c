@@ -216,4 +216,5 @@ client_work(void *arg)
 			tf_curl()->multi_poll(c->multi, NULL, 0, (int)((next - now) / 1000 + 1), NULL);
 	}
 	end_all(c);
+	client_working_for = NULL; /* the thread may be another's next */
 }

@@ -29,6 +29,8 @@ static void
 poll_for(struct tf_conn *c)
 {
 	unsigned want = c->phase == TF_CONN_ANSWER ? c->polled & TF_POLL_IN : TF_POLL_IN;
+	if (c->phase == TF_CONN_HANDSHAKE && c->tls_wants & TF_TLS_WANT_WRITE)
+		want = 0; /* what came is read when that is sent */
 	if (c->sent < c->sending.n || c->tls_wants & TF_TLS_WANT_WRITE)
 		want |= TF_POLL_OUT;
 	poll_to(c, want);
@@ -186,10 +188,12 @@ tf_conn_closed(struct tf_conn *c)
 	pthread_mutex_lock(&s->lock);
 	if (c->under)
 		c->fd = -1;
-	if (c->in_handshaker)
+	if (c->in_handshaker) {
+		c->handshake->gone = true;
 		tf_poll_del(s->poll, c->fd);
-	else
+	} else {
 		tf_net_close(&c->fd);
+	}
 	bool held = c->phase == TF_CONN_ANSWER && c->x.state < TF_ANSWER_ENDED;
 	pthread_cond_broadcast(&s->room);
 	pthread_mutex_unlock(&s->lock);
@@ -454,7 +458,7 @@ go_on(struct tf_conn *c)
 void
 tf_conn_readable(struct tf_conn *c)
 {
-	if (c->dead || c->fd < 0)
+	if (c->dead || c->fd < 0 || c->in_handshaker)
 		return;
 	if (c->phase == TF_CONN_ANSWER) {
 		poll_to(c, c->polled & ~(unsigned)TF_POLL_IN);

@@ -54,6 +54,8 @@ tf_conn_shook_hands(struct tf_conn *c)
 		TF_LOG(s->o.watch, TF_LOG_WARN, "tls.refused", NULL, TF_KV("peer", (const char *)c->peer.host),
 		       TF_KV("reason", why));
 	}
+	if (c->dead)
+		return false;
 	if (e) {
 		tf_conn_closed(c);
 		return false;
@@ -68,7 +70,7 @@ tf_conn_shook_hands(struct tf_conn *c)
 bool
 tf_conn_certificate_good(struct tf_conn *c, struct tf_fault *f)
 {
-	return !c->tls || tf_tls_recheck(c->tls, f) == TF_OK;
+	return !c->server->o.tls || tf_tls_recheck(c->tls, f) == TF_OK;
 }
 
 /* A list of addresses between commas has this one. */

@@ -2,7 +2,11 @@
  * see server.h.
  *
  * The loop polls a connection in its handshake, and hands it over when something came. Until it is back it is its
- * handshaker's: not polled, and if it is closed meanwhile its socket stays open, its memory there. */
+ * handshaker's: not polled, and if it is closed meanwhile its socket stays open, its memory there. Of one whose client
+ * is gone no handshake begins; one that has begun is told of all the same, for it may be refused.
+ *
+ * The loop hands over faster than handshakes are made. While TF_HANDSHAKES_OUT are not back none is accepted
+ * (tf_room_any), else those whose handshake is due would give way to others, and none be finished. */
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -44,13 +48,15 @@ work(void *arg)
 	struct tf_server *s = arg;
 	pthread_mutex_lock(&s->lock);
 	for (;;) {
-		while (!s->hands_due.first && !s->closing)
+		while (!s->hands_begun.first && !s->hands_new.first && !s->closing)
 			pthread_cond_wait(&s->hands, &s->lock);
 		if (s->closing)
 			break;
-		struct tf_conn *c = take_first(&s->hands_due);
+		struct tf_conn *c = take_first(s->hands_begun.first ? &s->hands_begun : &s->hands_new);
+		bool due = c->tls || !c->handshake->gone;
 		pthread_mutex_unlock(&s->lock);
-		c->handshake->result = step(c);
+		if (due)
+			c->handshake->result = step(c);
 		pthread_mutex_lock(&s->lock);
 		if (!s->hands_shaken.first)
 			tf_waker_wake(s->waker);
@@ -85,6 +91,7 @@ static void
 take_back(struct tf_conn *c)
 {
 	c->in_handshaker = false;
+	c->server->hands_out--;
 	if (c->dead)
 		tf_net_close(&c->fd);
 }
@@ -101,8 +108,10 @@ tf_handshakers_end(struct tf_server *s)
 	tf_free(s->handshakers);
 	s->handshakers = NULL;
 	s->handshaker_count = 0;
-	while (s->hands_due.first)
-		take_back(take_first(&s->hands_due));
+	while (s->hands_new.first)
+		take_back(take_first(&s->hands_new));
+	while (s->hands_begun.first)
+		take_back(take_first(&s->hands_begun));
 	while (s->hands_shaken.first)
 		take_back(take_first(&s->hands_shaken));
 }
@@ -111,9 +120,11 @@ void
 tf_handshake_step(struct tf_conn *c)
 {
 	struct tf_server *s = c->server;
+	TF_ASSERT(!c->in_handshaker);
 	c->in_handshaker = true;
+	s->hands_out++;
 	pthread_mutex_lock(&s->lock);
-	put_last(&s->hands_due, c);
+	put_last(c->tls ? &s->hands_begun : &s->hands_new, c);
 	pthread_cond_signal(&s->hands);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -128,7 +139,7 @@ tf_handshakes_back(struct tf_server *s)
 	while (back.first) {
 		struct tf_conn *c = take_first(&back);
 		take_back(c);
-		if (!c->dead)
+		if (!c->dead || c->tls)
 			tf_conn_shaken(c);
 	}
 }

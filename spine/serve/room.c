@@ -68,7 +68,7 @@ turned_away(struct tf_server *s, const struct tf_peer *peer, size_t bound)
 bool
 tf_room_any(const struct tf_server *s)
 {
-	return s->conn_count < s->o.connections_max || s->waits_first;
+	return s->hands_out < TF_HANDSHAKES_OUT && (s->conn_count < s->o.connections_max || s->waits_first);
 }
 
 static bool

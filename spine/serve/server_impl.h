@@ -8,6 +8,7 @@
 
 #define TF_SERVE_RECV_BYTES  ((size_t)256 << 10) /* one receive, shared by all connections */
 #define TF_SERVE_ARENA_BYTES ((size_t)64 << 10)  /* decoded target of one request */
+#define TF_HANDSHAKES_OUT    64                  /* in the handshakers' hands before another connection is accepted */
 
 enum tf_conn_phase {
 	TF_CONN_HANDSHAKE, /* of TLS */
@@ -57,6 +58,7 @@ struct tf_exchange {
 /* Of a connection whose handshake is not over. */
 struct tf_handshake {
 	struct tf_conn *next; /* of a list */
+	bool gone;            /* under the lock: its client */
 	enum tf_err result;   /* of its last step */
 	struct tf_fault why;
 };
@@ -137,7 +139,8 @@ struct tf_server {
 	uint32_t worker_count;
 	unsigned next_worker;
 	pthread_cond_t hands;
-	struct tf_handshakes hands_due, hands_shaken;
+	struct tf_handshakes hands_new, hands_begun, hands_shaken;
+	uint32_t hands_out; /* handed over and not back; the loop's */
 	struct tf_worker **handshakers;
 	uint32_t handshaker_count;
 };
@@ -166,7 +169,7 @@ enum tf_answer tf_conn_take(struct tf_conn *c, bool *out_more);
 /* Sends what HTTP/2 has ready, and ends it where that was the last. */
 void tf_conn_push(struct tf_conn *c);
 void tf_conn_readable(struct tf_conn *c);
-/* Goes on after a step of its handshake. */
+/* Goes on after a step of its handshake, also if it was closed meanwhile. */
 void tf_conn_shaken(struct tf_conn *c);
 /* Sends more of what was taken; touches it when that is all sent. */
 void tf_conn_writable(struct tf_conn *c);
@@ -177,7 +180,7 @@ void tf_conn_closed(struct tf_conn *c);
 void tf_conn_sweep(struct tf_conn *c, tf_dur now);
 /* The server stops: closes what waits for a request. */
 void tf_conn_drain(struct tf_conn *c);
-/* Frees those that were closed and are on no list of touched ones. */
+/* Frees those that were closed, are on no list of touched ones, and in no handshaker's hands. */
 void tf_conn_reap(struct tf_server *s);
 
 /* conn_tls.c */

@@ -1,10 +1,16 @@
 /* The server over TLS: the same answers, and the client's certificate looked at before each request. */
 #include "site_test.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pki_test.h"
@@ -367,18 +373,30 @@ files_that_do_not_fit_are_logged_and_left(void **state)
 	secure_close(&s);
 }
 
+/* A client whose bytes the test carries. */
+static SSL *
+loose(const struct pki_pair *with)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	if (with) {
+		assert_int_equal(SSL_CTX_use_certificate(ctx, with->x), 1);
+		assert_int_equal(SSL_CTX_use_PrivateKey(ctx, with->key), 1);
+	}
+	SSL *ssl = SSL_new(ctx);
+	SSL_CTX_free(ctx);
+	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+	return ssl;
+}
+
 /* The first bytes of a client. */
 static struct tf_str
 hello(char *out, size_t size)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	SSL *ssl = SSL_new(ctx);
-	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+	SSL *ssl = loose(NULL);
 	assert_int_equal(SSL_connect(ssl), -1);
 	int n = BIO_read(SSL_get_wbio(ssl), out, (int)size);
 	assert_true(n > 0);
 	SSL_free(ssl);
-	SSL_CTX_free(ctx);
 	return tf_str_n(out, (size_t)n);
 }
 
@@ -420,6 +438,157 @@ who_leaves_in_a_handshake_harms_nobody(void **state)
 	while (open_files() > files && time(NULL) < end)
 		usleep(10000);
 	assert_int_equal(open_files(), files);
+}
+
+/* Also one that is gone before its certificate was looked at. */
+static void
+who_is_refused_and_leaves_is_told(void **state)
+{
+	(void)state;
+	enum { TIMES = 20 };
+	char bytes[65536];
+	X509 *revoked[] = {partner.x};
+	pki_write_crl(crl, &root, revoked, 1, DAY_S);
+	tf_server_reload(site->server);
+	site_logged(site, "tls.reloaded", 1);
+	for (int i = 0; i < TIMES; i++) {
+		struct client d = site_dial(site);
+		SSL *ssl = loose(&partner);
+		while (SSL_connect(ssl) != 1) {
+			int n = BIO_read(SSL_get_wbio(ssl), bytes, sizeof bytes);
+			if (n > 0)
+				client_send(&d, tf_str_n(bytes, (size_t)n));
+			n = (int)recv(d.fd, bytes, sizeof bytes, 0);
+			assert_true(n > 0);
+			BIO_write(SSL_get_rbio(ssl), bytes, n);
+		}
+		int n = BIO_read(SSL_get_wbio(ssl), bytes, sizeof bytes);
+		client_send(&d, tf_str_n(bytes, (size_t)n));
+		client_reset(&d);
+		SSL_free(ssl);
+	}
+	site_logged(site, "tls.refused", TIMES);
+	assert_int_equal(atomic_load(&refusal.count), TIMES);
+}
+
+/* Of little room for what it is sent. */
+static struct client
+narrow_dial(uint16_t port)
+{
+	struct client d = client_new();
+	int segment = 536, room = 4096;
+	struct timeval limit = {SOON, 0};
+	struct sockaddr_in a = {
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	d.fd = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(d.fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+	setsockopt(d.fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+	setsockopt(d.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	assert_int_equal(connect(d.fd, (const struct sockaddr *)&a, sizeof a), 0);
+	return d;
+}
+
+/* The server has much to say, and its client says something before it has heard it. */
+static void
+a_handshake_waits_for_room(void **state)
+{
+	(void)state;
+	enum { CHAIN = 1500 };
+	static X509 *chain[CHAIN];
+	char bytes[65536];
+	for (int i = 0; i < CHAIN; i++)
+		chain[i] = i ? root.x : own.x;
+	pki_write(certificate, chain, CHAIN, NULL);
+	struct tf_tls_options o = {.certificate = certificate, .key = key};
+	struct tf_tls *much;
+	OK(tf_tls_new(tf_os_real(), &o, &much, NULL));
+	struct site *brief = site_start((struct tf_server_options){.tls = much});
+	struct tf_str first = hello(bytes, sizeof bytes);
+	for (int i = 0; i < 3; i++) {
+		struct client d = narrow_dial(brief->port);
+		client_send(&d, first);
+		usleep(100000);
+		client_send(&d, TF_STR("\x14\x03\x03\x00\x01\x01"));
+		clock_t before = clock();
+		usleep(200000);
+		assert_true(clock() - before < CLOCKS_PER_SEC / 10); /* it sleeps */
+		size_t got = 0, whole = CHAIN * (size_t)i2d_X509(root.x, NULL);
+		static char in[65536];
+		for (ssize_t n; got < whole && (n = recv(d.fd, in, sizeof in, 0)) > 0;)
+			got += (size_t)n;
+		assert_true(got >= whole);
+		client_close(&d);
+	}
+	site_end(&brief);
+	tf_tls_free(&much);
+	pki_write(certificate, &own.x, 1, NULL);
+}
+
+/* Says hello again and again, and lets its connections lie. */
+_Noreturn static void
+flood(uint16_t port, struct tf_str first)
+{
+	enum { LYING = 512 };
+	int fds[LYING];
+	struct linger reset = {1, 0};
+	struct sockaddr_in a = {
+		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	alarm(3 * SOON);
+	memset(fds, -1, sizeof fds);
+	for (unsigned i = 0;; i++) {
+		int *fd = &fds[i % LYING];
+		if (*fd >= 0) {
+			setsockopt(*fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+			close(*fd);
+		}
+		*fd = socket(AF_INET, SOCK_STREAM, 0);
+		if (connect(*fd, (const struct sockaddr *)&a, sizeof a) == 0)
+			send(*fd, first.p, first.n, MSG_NOSIGNAL);
+	}
+}
+
+/* A whole exchange, if the server takes part in it. */
+static bool
+gets_in(struct site *s)
+{
+	struct client d = site_dial(s);
+	struct timeval limit = {1, 0};
+	setsockopt(d.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	SSL *ssl = loose(&partner);
+	SSL_set_fd(ssl, d.fd);
+	static const char ask[] = "GET /now HTTP/1.1\r\nHost: h\r\n\r\n";
+	char answer[256];
+	bool in = SSL_connect(ssl) == 1 && SSL_write(ssl, ask, sizeof ask - 1) > 0 &&
+		  SSL_read(ssl, answer, sizeof answer) > 0;
+	SSL_free(ssl);
+	client_close(&d);
+	return in;
+}
+
+/* Hellos come faster than they are answered: descriptors are bounded, and others get in. */
+static void
+a_flood_of_hellos_keeps_nobody_out(void **state)
+{
+	(void)state;
+	enum { CONNECTIONS = 64, IN = 5 };
+	char bytes[4096];
+	struct tf_str first = hello(bytes, sizeof bytes);
+	struct site *small = site_start((struct tf_server_options){.tls = tls, .connections_max = CONNECTIONS});
+	unsigned files = open_files(), most = 0, in = 0;
+	pid_t pid = fork();
+	if (pid == 0)
+		flood(small->port, first);
+	time_t end = time(NULL) + SOON;
+	while (in < IN && time(NULL) < end) {
+		in += gets_in(small);
+		unsigned now = open_files() - files;
+		most = now > most ? now : most;
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	site_end(&small);
+	assert_int_equal(in, IN);
+	assert_in_range(most, 0, 3 * CONNECTIONS);
 }
 
 /* The last is in its handshake when the server ends. */
@@ -491,8 +660,12 @@ main(void)
 		TEST(a_revoked_certificate_does_not_come_back),
 		TEST(files_that_do_not_fit_are_logged_and_left),
 		TEST(who_leaves_in_a_handshake_harms_nobody),
+		TEST(who_is_refused_and_leaves_is_told),
+		TEST(a_handshake_waits_for_room),
+		TEST(a_flood_of_hellos_keeps_nobody_out),
 		TEST(a_server_ends_in_the_middle_of_handshakes),
 		cmocka_unit_test(a_forwarded_certificate_is_believed_from_a_terminator_only),
 	};
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
 	return cmocka_run_group_tests(tests, make_pki, drop_pki);
 }

@@ -170,7 +170,8 @@ configure(struct making *m)
 	struct tf_tls *t = m->t;
 	SSL_CTX *ctx = m->ctx;
 	SSL_CTX_set_app_data(ctx, t);
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+					 SSL_OP_IGNORE_UNEXPECTED_EOF); /* HTTP tells where a message ends */
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS |
 				      SSL_MODE_NO_AUTO_CHAIN); /* what the file holds is sent, not what the CAs add */
@@ -215,8 +216,8 @@ tf_tls_reload(struct tf_tls *t, struct tf_fault *f)
 		return e;
 	}
 	pthread_mutex_lock(&t->lock);
-	SSL_CTX_free(t->ctx);
-	tf_free(t->ocsp);
+	SSL_CTX *ctx_before = t->ctx;
+	char *ocsp_before = t->ocsp;
 	t->ctx = m.ctx;
 	t->crl_until = m.crl_until;
 	t->ocsp = m.ocsp;
@@ -224,6 +225,8 @@ tf_tls_reload(struct tf_tls *t, struct tf_fault *f)
 	t->generation++;
 	tls_forget(t);
 	pthread_mutex_unlock(&t->lock);
+	SSL_CTX_free(ctx_before);
+	tf_free(ocsp_before);
 	return TF_OK;
 }
 

@@ -112,18 +112,19 @@ tls_client_of(struct tf_tls_conn *c)
 	return c->client;
 }
 
-static void
-decode(struct tls_client *client)
+/* What was in a ticket. NULL: memory is out. */
+static STACK_OF(X509) * decode(const unsigned char *p, size_t n)
 {
-	const unsigned char *p = client->der, *end = p + client->der_n;
-	client->between = sk_X509_new_null();
-	while (client->between && p < end) {
+	const unsigned char *end = p + n;
+	STACK_OF(X509) *between = sk_X509_new_null();
+	while (between && p < end) {
 		X509 *x = d2i_X509(NULL, &p, (long)(end - p));
-		if (!x || !sk_X509_push(client->between, x)) {
+		if (!x || !sk_X509_push(between, x)) {
 			X509_free(x);
-			return;
+			break;
 		}
 	}
+	return between;
 }
 
 /* Needs its chain to be verified; else it is good. */
@@ -132,13 +133,10 @@ is_in_doubt(struct tf_tls *t, struct tls_client *client)
 {
 	if (client->checked == t->generation && tf_os_now(t->os) < client->until)
 		return false;
-	if (tls_is_known(t, client->cert.sha256, &client->until)) {
-		client->checked = t->generation;
-		return false;
-	}
-	if (client->der && !client->between)
-		decode(client);
-	return true;
+	if (!tls_is_known(t, client->cert.sha256, &client->until))
+		return true;
+	client->checked = t->generation;
+	return false;
 }
 
 int
@@ -150,7 +148,9 @@ tls_client_check(struct tf_tls *t, struct tls_client *client)
 	pthread_mutex_unlock(&t->lock);
 	if (!doubt)
 		return X509_V_OK;
-	int error = tls_verify(t, client->leaf, client->between, &verdict);
+	STACK_OF(X509) *decoded = client->der ? decode(client->der, client->der_n) : NULL;
+	int error = tls_verify(t, client->leaf, decoded ? decoded : client->between, &verdict);
+	sk_X509_pop_free(decoded, X509_free);
 	if (error)
 		return error;
 	pthread_mutex_lock(&t->lock);

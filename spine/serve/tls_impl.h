@@ -26,8 +26,8 @@ struct tls_known {
 struct tls_client {
 	atomic_uint refs;
 	X509 *leaf;
-	STACK_OF(X509) * between; /* leaf and CA; NULL: none, or still in der */
-	unsigned char *der;       /* these as they were in a ticket: decoded when they are needed */
+	STACK_OF(X509) * between; /* leaf and CA; NULL: none, or in der */
+	unsigned char *der; /* these as they were in a ticket: decoded whenever they are needed, which is seldom */
 	size_t der_n;
 	struct tf_certificate cert;
 	uint64_t checked; /* generation in which it was found good; 0: none yet */

@@ -12,7 +12,9 @@
 #include "base/mem.h"
 #include "tls_impl.h"
 
-#define LOOK 16 /* places looked at in a turn */
+#define LOOK    16 /* places looked at in a turn */
+#define SWEEP   4  /* the same, for those that are over */
+#define OFFERED 8  /* identities of a hello that are looked at */
 
 static void
 vacate(struct tls_session *s)
@@ -41,7 +43,7 @@ is_over(const struct tf_tls *t, const struct tls_session *s)
 static void
 sweep(struct tf_tls *t)
 {
-	for (int i = 0; i < LOOK; i++) {
+	for (int i = 0; i < SWEEP; i++) {
 		struct tls_session *s = &t->sessions[t->swept++ % t->o.sessions];
 		if (s->session && is_over(t, s))
 			vacate(s);
@@ -159,7 +161,8 @@ id_wanted(SSL *ssl, unsigned char *id, unsigned *n)
 	return 1;
 }
 
-/* A handshake is over. TLS 1.2: its session is kept, if its place is free still. OpenSSL's answers: 1 taken, 0 not. */
+/* A handshake is over. TLS 1.2: its session is kept, if its place is free still; a copy, for OpenSSL spoils that of a
+ * connection that breaks, and this one is for many. */
 static int
 session_new(SSL *ssl, SSL_SESSION *session)
 {
@@ -167,13 +170,25 @@ session_new(SSL *ssl, SSL_SESSION *session)
 	struct tf_tls *t = c->tls;
 	if (!c->placed || SSL_version(ssl) >= TLS1_3_VERSION || !may_keep(c))
 		return 0;
+	SSL_SESSION *copy = SSL_SESSION_dup(session);
 	pthread_mutex_lock(&t->lock);
 	struct tls_session *place = &t->sessions[c->place];
-	bool vacant = !place->session;
-	if (vacant)
-		put(c, place, session);
+	bool put_there = copy && !place->session;
+	if (put_there)
+		put(c, place, copy);
 	pthread_mutex_unlock(&t->lock);
-	return vacant;
+	if (!put_there)
+		SSL_SESSION_free(copy);
+	return 0; /* OpenSSL's remains its own */
+}
+
+/* TLS 1.2: whoever has seen an id may break a connection with it. */
+static SSL_SESSION *
+for_one(SSL_SESSION *kept, int version)
+{
+	if (version < TLS1_3_VERSION)
+		return SSL_SESSION_dup(kept);
+	return SSL_SESSION_up_ref(kept) ? kept : NULL;
 }
 
 /* What is kept under an id: the session and its certificate are the caller's too. */
@@ -182,9 +197,8 @@ look_up(struct tf_tls *t, const unsigned char *id, int version, struct tls_clien
 {
 	pthread_mutex_lock(&t->lock);
 	struct tls_session *s = find(t, id, version);
-	bool found = s && SSL_SESSION_up_ref(s->session);
-	SSL_SESSION *session = found ? s->session : NULL;
-	if (found)
+	SSL_SESSION *session = s ? for_one(s->session, version) : NULL;
+	if (session)
 		*out_client = tls_client_ref(s->client);
 	pthread_mutex_unlock(&t->lock);
 	return session;
@@ -234,7 +248,8 @@ names_one(struct tf_tls *t, const unsigned char *p, size_t n)
 	size_t left = n < 2 ? 0 : (size_t)p[0] << 8 | p[1];
 	if (!left || left > n - 2)
 		return false;
-	for (p += 2; left >= 2;) {
+	p += 2;
+	for (int i = 0; i < OFFERED && left >= 2; i++) {
 		size_t size = (size_t)p[0] << 8 | p[1];
 		if (size + 6 > left)
 			return false;
@@ -246,6 +261,20 @@ names_one(struct tf_tls *t, const unsigned char *p, size_t n)
 	return false;
 }
 
+/* RFC 8446, 4.2.1: of which versions the hello tells. */
+static bool
+offers_1_3(SSL *ssl)
+{
+	const unsigned char *p;
+	size_t n;
+	if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &p, &n))
+		return false;
+	for (size_t i = 1; i + 1 < n; i += 2)
+		if ((p[i] << 8 | p[i + 1]) == TLS1_3_VERSION)
+			return true;
+	return false;
+}
+
 /* TLS 1.2: has the client an id that names a session here, or is it to have one? Not who brought a ticket. */
 static bool
 goes_by_id(struct tf_tls_conn *c)
@@ -253,8 +282,8 @@ goes_by_id(struct tf_tls_conn *c)
 	struct tf_tls *t = c->tls;
 	const unsigned char *p;
 	size_t n;
-	if (SSL_client_hello_get0_ext(c->ssl, TLSEXT_TYPE_supported_versions, &p, &n))
-		return false; /* TLS 1.3, whose first ids mean nothing */
+	if (offers_1_3(c->ssl))
+		return false; /* its first ids mean nothing */
 	n = SSL_client_hello_get0_session_id(c->ssl, &p);
 	if (n == SSL_MAX_SSL_SESSION_ID_LENGTH && find(t, p, TLS1_2_VERSION))
 		return true;

@@ -1,6 +1,8 @@
 /* Sessions that are resumed: kept by the server, or in tickets. Each is checked as a full handshake is. */
 #include "tls_stage_test.h"
 
+#include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "os/sim.h"
@@ -387,6 +389,53 @@ an_old_session_keeps_its_place_while_it_is_used(void **state)
 	tf_sim_free(&sim);
 }
 
+/* TLS 1.2: nor does it end with a connection that broke, or with one of somebody who has seen its id. */
+static void
+an_old_session_is_not_spoilt(void **state)
+{
+	struct stage *s = *state;
+	char got[8];
+	size_t n;
+	unsigned want;
+	SSL_SESSION *session = session_by(s, &ways[OLD_ID], &s->good, NULL);
+	struct ends e = meet(s, &s->good, NULL, TLS1_2_VERSION, session);
+	talk(&e);
+	assert_int_equal(write(e.fd[0], "GET / HTTP/1.1\r\n\r\n", 18), 18);
+	assert_int_equal(tf_tls_recv(e.server, got, sizeof got, &n, &want, NULL), TF_IO);
+	part(&e);
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_2_VERSION, session));
+	e = prepare(s, NULL, NULL, TLS1_2_VERSION, session);
+	assert_int_equal(SSL_do_handshake(e.client), -1);
+	assert_int_equal(tf_tls_handshake(e.server, &want, &e.fault), TF_BUSY);
+	shutdown(e.fd[0], SHUT_WR);
+	assert_int_equal(tf_tls_handshake(e.server, &want, &e.fault), TF_IO);
+	part(&e);
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_2_VERSION, session));
+	SSL_SESSION_free(session);
+}
+
+/* Of many clients the last thing heard is the end of the connection. */
+static void
+an_end_without_a_word_spoils_no_session(void **state)
+{
+	struct stage *s = *state;
+	char got[8];
+	size_t n;
+	unsigned want;
+	for (size_t i = 0; i < WAYS; i++) {
+		begin(s, tf_os_real(), &ways[i]);
+		struct ends e = meet(s, &s->good, NULL, ways[i].version, NULL);
+		talk(&e);
+		SSL_SESSION *session = kept;
+		kept = NULL;
+		shutdown(e.fd[0], SHUT_WR);
+		assert_int_equal(tf_tls_recv(e.server, got, sizeof got, &n, &want, NULL), TF_END);
+		part(&e);
+		assert_true(is_resumed(s, &s->good, NULL, ways[i].version, session));
+		SSL_SESSION_free(session);
+	}
+}
+
 /* TLS 1.2 tells the id before there is a certificate: no id, then, where there may be none. */
 static void
 old_clients_that_may_be_nameless_have_tickets(void **state)
@@ -540,12 +589,15 @@ main(void)
 		TEST(nameless_clients_are_not_kept),
 		TEST(an_id_is_of_its_version),
 		TEST(an_old_session_keeps_its_place_while_it_is_used),
+		TEST(an_old_session_is_not_spoilt),
+		TEST(an_end_without_a_word_spoils_no_session),
 		TEST(old_clients_that_may_be_nameless_have_tickets),
 		TEST(a_foreign_id_is_a_full_handshake),
 		TEST(several_sessions_may_be_offered),
 		TEST(the_session_of_a_broken_connection_is_forgotten),
 		TEST(handshakes_are_made_at_once),
 	};
+	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	SSL_SESSION_free(kept);
 	return failed;
