@@ -1,5 +1,6 @@
 /* Between the files of OAuth; not for users. */
 #pragma once
+#include <openssl/types.h>
 #include <pthread.h>
 
 #include "serve/oauth.h"
@@ -36,6 +37,7 @@ struct oauth_asked {
 
 struct tf_oauth {
 	struct tf_oauth_options o;
+	EVP_MD *sha256; /* looked up once */
 	pthread_mutex_t lock;
 	pthread_cond_t moved; /* something is due, or changed, or the end */
 	/* Under the lock. */
