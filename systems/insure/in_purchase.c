@@ -15,15 +15,21 @@ struct reader {
 	struct tf_fault *f;
 };
 
-/* The member's pointer becomes the field. */
+/* The member's pointer, for a finding. */
+static const char *
+field(const struct reader *r, const char *name)
+{
+	snprintf(r->field, INSURE_FIELD_MAX, "%s/%s", r->at, name);
+	return r->field;
+}
+
 static enum tf_err
 member(const struct reader *r, const char *name, enum tf_json_kind kind, const struct tf_json **out)
 {
-	snprintf(r->field, INSURE_FIELD_MAX, "%s/%s", r->at, name);
 	*out = tf_json_is(r->object, TF_JSON_OBJECT) ? tf_json_get(r->object, name) : NULL;
 	if (*out && tf_json_is(*out, kind))
 		return TF_OK;
-	return tf_fault(r->f, TF_INVALID, "'%s' is not there, or no %s", r->field, tf_json_kind_name(kind));
+	return tf_fault(r->f, TF_INVALID, "'%s' is not there, or no %s", field(r, name), tf_json_kind_name(kind));
 }
 
 static enum tf_err
@@ -40,7 +46,7 @@ whole(const struct reader *r, const char *name, int64_t *out)
 {
 	const struct tf_json *v;
 	TF_TRY(member(r, name, TF_JSON_NUMBER, &v));
-	return tf_json_i64(v, out) ? TF_OK : tf_fault(r->f, TF_INVALID, "'%s' is no whole number", r->field);
+	return tf_json_i64(v, out) ? TF_OK : tf_fault(r->f, TF_INVALID, "'%s' is no whole number", field(r, name));
 }
 
 static enum tf_err
@@ -53,7 +59,7 @@ day(const struct reader *r, const char *name, int32_t *out)
 		return tf_fault(r->f, TF_BUG, "no calendar");
 	if (tf_date_parse(s, out) || *out < least || *out > most)
 		return tf_fault(r->f, TF_INVALID, "'%s' is '%.*s': a date YYYY-MM-DD from 1900 to 2199 is wanted",
-				r->field, TF_FMT(s));
+				field(r, name), TF_FMT(s));
 	return TF_OK;
 }
 
@@ -63,12 +69,13 @@ read_name(const struct reader *r, struct tf_str *out)
 {
 	TF_TRY(text(r, "name", out));
 	if (!out->n || out->n > INSURE_NAME_MAX)
-		return tf_fault(r->f, TF_INVALID, "'%s' has %zu bytes: 1 to %d are wanted", r->field, out->n,
+		return tf_fault(r->f, TF_INVALID, "'%s' has %zu bytes: 1 to %d are wanted", field(r, "name"), out->n,
 				INSURE_NAME_MAX);
 	bool bad = out->p[0] == ' ' || out->p[out->n - 1] == ' ';
 	for (size_t i = 0; i < out->n; i++)
 		bad = bad || (unsigned char)out->p[i] < ' ' || out->p[i] == 127;
-	return bad ? tf_fault(r->f, TF_INVALID, "'%s' has a control character or blanks around it", r->field) : TF_OK;
+	return bad ? tf_fault(r->f, TF_INVALID, "'%s' has a control character or blanks around it", field(r, "name"))
+		   : TF_OK;
 }
 
 static enum tf_err
@@ -79,7 +86,8 @@ read_holder(const struct reader *outer, struct insure_purchase *c)
 	TF_TRY(read_name(&r, &c->name));
 	TF_TRY(day(&r, "date_of_birth", &c->birth));
 	TF_TRY(text(&r, "phone", &c->phone));
-	return c->phone.n <= INSURE_PHONE_MAX ? TF_OK : tf_fault(r.f, TF_INVALID, "'%s' is too long", r.field);
+	return c->phone.n <= INSURE_PHONE_MAX ? TF_OK
+					      : tf_fault(r.f, TF_INVALID, "'%s' is too long", field(&r, "phone"));
 }
 
 enum tf_err
@@ -89,6 +97,7 @@ insure_in_purchase(const struct tf_json *body, struct insure_purchase *out, char
 	struct reader r = {body, "", out_field, f};
 	struct insure_purchase c = {.quoted = -1};
 	int64_t term;
+	out_field[0] = 0;
 	TF_TRY(text(&r, "product", &c.product));
 	TF_TRY(whole(&r, "sum_insured", &c.sum_insured));
 	TF_TRY(whole(&r, "term_years", &term));
@@ -106,5 +115,6 @@ insure_in_cancel(const struct tf_json *body, struct insure_cancel *out, char out
 		 struct tf_fault *f)
 {
 	struct reader r = {body, "", out_field, f};
+	out_field[0] = 0;
 	return day(&r, "date", &out->date);
 }
