@@ -219,6 +219,8 @@ uint64_t
 tf_cur_varint(struct tf_cur *c)
 {
 	uint64_t v = 0;
+	if (c->p < c->end && *c->p < 0x80 && !c->bad) /* nearly all */
+		return *c->p++;
 	for (unsigned shift = 0; shift < 70 && !c->bad; shift += 7) {
 		if (c->p == c->end)
 			break;

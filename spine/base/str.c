@@ -55,6 +55,8 @@ tf_str_plain(struct tf_str s)
 		if (n < 8)
 			return i + n;
 	}
+	if (s.n >= 8) /* what is left of it, behind bytes that are plain */
+		return s.n - 8 + plain_of_eight(s.p + s.n - 8);
 	while (i < s.n && plain((unsigned char)s.p[i]))
 		i++;
 	return i;
