@@ -190,20 +190,28 @@ by_asking(struct check *c, struct tf_str token, const uint8_t *digest)
 	return busy(c, "the issuer is being asked about the token");
 }
 
+static bool
+hash(EVP_MD_CTX *sha256, struct tf_str token, uint8_t out[static OAUTH_DIGEST])
+{
+	return EVP_DigestInit_ex(sha256, NULL, NULL) && EVP_DigestUpdate(sha256, token.p, token.n) &&
+	       EVP_DigestFinal_ex(sha256, out, NULL);
+}
+
 static enum tf_err
 find(struct check *c, struct tf_str token, struct oauth_token **out)
 {
 	uint8_t digest[OAUTH_DIGEST];
-	if (!EVP_Digest(token.p, token.n, digest, NULL, c->o->sha256, NULL)) {
-		tf_fault(c->f, TF_NO_MEMORY, "cannot hash a token");
-		return refuse(c, 503, "unavailable", TF_NO_MEMORY);
-	}
 	pthread_mutex_lock(&c->o->lock);
+	bool hashed = hash(c->o->sha256, token, digest);
 	bool fresh = c->o->o.introspect_url || (c->o->keys && c->ask->ticks - c->o->keys_at <= c->o->o.stale_max);
-	*out = fresh ? oauth_cache_get(c->o, digest, c->ask->ticks, c->ask->now) : NULL;
+	*out = hashed && fresh ? oauth_cache_get(c->o, digest, c->ask->ticks, c->ask->now) : NULL;
 	pthread_mutex_unlock(&c->o->lock);
 	if (*out)
 		return TF_OK;
+	if (!hashed) {
+		tf_fault(c->f, TF_NO_MEMORY, "cannot hash a token");
+		return refuse(c, 503, "unavailable", TF_NO_MEMORY);
+	}
 	TF_TRY(check_form(c, token)); /* what is remembered has it */
 	if (c->ask->remembered) {
 		tf_fault(c->f, TF_OVERLOAD, "too many tokens were refused: wait");

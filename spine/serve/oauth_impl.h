@@ -37,10 +37,10 @@ struct oauth_asked {
 
 struct tf_oauth {
 	struct tf_oauth_options o;
-	EVP_MD *sha256; /* looked up once */
 	pthread_mutex_t lock;
 	pthread_cond_t moved; /* something is due, or changed, or the end */
 	/* Under the lock. */
+	EVP_MD_CTX *sha256;           /* looked up once */
 	struct tf_jwks *keys;         /* NULL: none came yet */
 	tf_dur keys_at, fetch_at;     /* ticks of the last good answer; of the last try's end */
 	bool tried;                   /* there was a try */
