@@ -53,11 +53,11 @@ static enum tf_err
 day(const struct reader *r, const char *name, int32_t *out)
 {
 	struct tf_str s;
-	int32_t least, most;
+	int y = 0, m, d;
 	TF_TRY(text(r, name, &s));
-	if (tf_date_from_civil(1900, 1, 1, &least) || tf_date_from_civil(2199, 12, 31, &most))
-		return tf_fault(r->f, TF_BUG, "no calendar");
-	if (tf_date_parse(s, out) || *out < least || *out > most)
+	if (!tf_date_parse(s, out))
+		tf_date_to_civil(*out, &y, &m, &d);
+	if (y < 1900 || y > 2199)
 		return tf_fault(r->f, TF_INVALID, "'%s' is '%.*s': a date YYYY-MM-DD from 1900 to 2199 is wanted",
 				field(r, name), TF_FMT(s));
 	return TF_OK;
@@ -97,7 +97,6 @@ insure_in_purchase(const struct tf_json *body, struct insure_purchase *out, char
 	struct reader r = {body, "", out_field, f};
 	struct insure_purchase c = {.quoted = -1};
 	int64_t term;
-	out_field[0] = 0;
 	TF_TRY(text(&r, "product", &c.product));
 	TF_TRY(whole(&r, "sum_insured", &c.sum_insured));
 	TF_TRY(whole(&r, "term_years", &term));
@@ -115,6 +114,5 @@ insure_in_cancel(const struct tf_json *body, struct insure_cancel *out, char out
 		 struct tf_fault *f)
 {
 	struct reader r = {body, "", out_field, f};
-	out_field[0] = 0;
 	return day(&r, "date", &out->date);
 }
