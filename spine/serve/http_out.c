@@ -96,10 +96,15 @@ tf_http_put_header(struct tf_buf *b, const char *name, struct tf_str value)
 {
 	for (size_t i = tf_str_plain(value); i < value.n; i++)
 		TF_ASSERT((unsigned char)value.p[i] >= ' ' && value.p[i] != 127);
-	tf_buf_cstr(b, name);
-	tf_buf_cstr(b, ": ");
-	tf_buf_str(b, value);
-	tf_buf_cstr(b, "\r\n");
+	size_t n = strlen(name);
+	uint8_t *to = tf_buf_extend(b, n + 2 + value.n + 2);
+	if (!to)
+		return;
+	memcpy(to, name, n);
+	memcpy(to + n, ": ", 2);
+	if (value.n)
+		memcpy(to + n + 2, value.p, value.n);
+	memcpy(to + n + 2 + value.n, "\r\n", 2);
 }
 
 void
