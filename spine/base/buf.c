@@ -71,14 +71,6 @@ tf_buf_cstr(struct tf_buf *b, const char *s)
 }
 
 void
-tf_buf_u8(struct tf_buf *b, uint8_t v)
-{
-	uint8_t *to = tf_buf_extend(b, 1);
-	if (to)
-		*to = v;
-}
-
-void
 tf_buf_u16(struct tf_buf *b, uint16_t v)
 {
 	tf_buf_put(b, &v, 2); /* x86-64 and arm64 are little-endian; buf_test checks it */
@@ -99,6 +91,10 @@ tf_buf_u64(struct tf_buf *b, uint64_t v)
 void
 tf_buf_varint(struct tf_buf *b, uint64_t v)
 {
+	if (v < 0x80) { /* nearly all */
+		tf_buf_u8(b, (uint8_t)v);
+		return;
+	}
 	uint8_t *p = tf_buf_room(b, 10);
 	if (!p)
 		return;

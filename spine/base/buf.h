@@ -38,10 +38,17 @@ tf_buf_extend(struct tf_buf *b, size_t n)
 	return p;
 }
 
+static inline void
+tf_buf_u8(struct tf_buf *b, uint8_t v)
+{
+	uint8_t *to = tf_buf_extend(b, 1);
+	if (to)
+		*to = v;
+}
+
 void tf_buf_put(struct tf_buf *b, const void *p, size_t n);
 void tf_buf_str(struct tf_buf *b, struct tf_str s);
 void tf_buf_cstr(struct tf_buf *b, const char *s);
-void tf_buf_u8(struct tf_buf *b, uint8_t v);
 void tf_buf_u16(struct tf_buf *b, uint16_t v);
 void tf_buf_u32(struct tf_buf *b, uint32_t v);
 void tf_buf_u64(struct tf_buf *b, uint64_t v);
