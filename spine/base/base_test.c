@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/arena.h"
@@ -83,6 +84,52 @@ strings_compare_trim_and_cut(void **state)
 	rest = TF_STR("a,");
 	assert_true(tf_str_cut(&rest, ',', &head) && tf_str_cut(&rest, ',', &head) && head.n == 0);
 	assert_false(tf_str_cut(&rest, ',', &head));
+}
+
+/* Each byte at each place of eight, with others like it before and behind. */
+static void
+plain_bytes_are_counted_to_the_first_that_is_not(void **state)
+{
+	static const char near[] = {'a', ' ', '~', 127, '!', '#', '[', ']', (char)128, (char)255, 0, 31};
+	char text[19];
+	for (int c = 0; c < 256; c++)
+		for (size_t at = 0; at < sizeof text; at++)
+			for (size_t i = 0; i < sizeof near; i++) {
+				memset(text, 'a', at);
+				text[at] = (char)c;
+				memset(text + at + 1, near[i], sizeof text - at - 1);
+				size_t n = 0;
+				while (n < sizeof text && text[n] >= ' ' && text[n] < 127 && text[n] != '"' &&
+				       text[n] != '\\')
+					n++;
+				assert_int_equal(tf_str_plain(tf_str_n(text, sizeof text)), n);
+			}
+	assert_int_equal(tf_str_plain((struct tf_str){NULL, 0}), 0);
+}
+
+static void
+copies_are_cut_and_ended(void **state)
+{
+	char out[4] = "xxx";
+	assert_string_equal(tf_str_copy(TF_STR("ab"), out, sizeof out), "ab");
+	assert_string_equal(tf_str_copy(TF_STR("abcd"), out, sizeof out), "abc");
+	assert_string_equal(tf_str_copy((struct tf_str){NULL, 0}, out, sizeof out), "");
+}
+
+static void
+digits_are_those_of_printf(void **state)
+{
+	static const uint64_t numbers[] = {0, 9, 10, 201, 1234567890, INT64_MAX, UINT64_MAX};
+	struct tf_buf a, b;
+	tf_buf_init(&a, 0);
+	tf_buf_init(&b, 0);
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		tf_buf_digits(&a, numbers[i]);
+		tf_buf_printf(&b, "%" PRIu64, numbers[i]);
+	}
+	assert_true(tf_str_eq(tf_buf_view(&a), tf_buf_view(&b)));
+	tf_buf_release(&a);
+	tf_buf_release(&b);
 }
 
 static void
@@ -300,6 +347,9 @@ main(void)
 		cmocka_unit_test(faults_are_wrapped_outer_inner),
 		cmocka_unit_test(nth_allocation_fails_once),
 		cmocka_unit_test(strings_compare_trim_and_cut),
+		cmocka_unit_test(plain_bytes_are_counted_to_the_first_that_is_not),
+		cmocka_unit_test(copies_are_cut_and_ended),
+		cmocka_unit_test(digits_are_those_of_printf),
 		cmocka_unit_test(integers_are_read_whole_and_exact),
 		cmocka_unit_test(buffer_writes_little_endian_and_reads_back),
 		cmocka_unit_test(buffer_keeps_its_first_error),

@@ -27,38 +27,27 @@ tf_buf_reset(struct tf_buf *b)
 }
 
 uint8_t *
-tf_buf_room(struct tf_buf *b, size_t n)
+tf_buf_grow(struct tf_buf *b, size_t n)
 {
+	size_t want;
 	if (b->err)
 		return NULL;
-	if (!b->p || n > b->cap - b->n) {
-		size_t want;
-		if (__builtin_add_overflow(b->n, n, &want) || (b->max && want > b->max)) {
-			b->err = TF_TOO_LARGE;
-			return NULL;
-		}
-		size_t cap = b->cap * 2 > want ? b->cap * 2 : want;
-		cap = cap < 64 ? 64 : cap;
-		if (b->max && cap > b->max)
-			cap = b->max;
-		uint8_t *p = tf_realloc(b->p, cap);
-		if (!p) {
-			b->err = TF_NO_MEMORY;
-			return NULL;
-		}
-		b->p = p;
-		b->cap = cap;
+	if (__builtin_add_overflow(b->n, n, &want) || (b->max && want > b->max)) {
+		b->err = TF_TOO_LARGE;
+		return NULL;
 	}
-	return b->p + b->n;
-}
-
-uint8_t *
-tf_buf_extend(struct tf_buf *b, size_t n)
-{
-	uint8_t *p = tf_buf_room(b, n);
-	if (p)
-		b->n += n;
-	return p;
+	size_t cap = b->cap * 2 > want ? b->cap * 2 : want;
+	cap = cap < 64 ? 64 : cap;
+	if (b->max && cap > b->max)
+		cap = b->max;
+	uint8_t *p = tf_realloc(b->p, cap);
+	if (!p) {
+		b->err = TF_NO_MEMORY;
+		return NULL;
+	}
+	b->p = p;
+	b->cap = cap;
+	return p + b->n;
 }
 
 void
@@ -82,12 +71,6 @@ tf_buf_cstr(struct tf_buf *b, const char *s)
 }
 
 void
-tf_buf_u8(struct tf_buf *b, uint8_t v)
-{
-	tf_buf_put(b, &v, 1);
-}
-
-void
 tf_buf_u16(struct tf_buf *b, uint16_t v)
 {
 	tf_buf_put(b, &v, 2); /* x86-64 and arm64 are little-endian; buf_test checks it */
@@ -108,6 +91,10 @@ tf_buf_u64(struct tf_buf *b, uint64_t v)
 void
 tf_buf_varint(struct tf_buf *b, uint64_t v)
 {
+	if (v < 0x80) { /* nearly all */
+		tf_buf_u8(b, (uint8_t)v);
+		return;
+	}
 	uint8_t *p = tf_buf_room(b, 10);
 	if (!p)
 		return;
@@ -129,6 +116,18 @@ tf_buf_lstr(struct tf_buf *b, struct tf_str s)
 {
 	tf_buf_varint(b, s.n);
 	tf_buf_str(b, s);
+}
+
+void
+tf_buf_digits(struct tf_buf *b, uint64_t v)
+{
+	char text[20];
+	size_t at = sizeof text;
+	do {
+		text[--at] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	tf_buf_put(b, text + at, sizeof text - at);
 }
 
 void
@@ -216,6 +215,8 @@ uint64_t
 tf_cur_varint(struct tf_cur *c)
 {
 	uint64_t v = 0;
+	if (c->p < c->end && *c->p < 0x80 && !c->bad) /* nearly all */
+		return *c->p++;
 	for (unsigned shift = 0; shift < 70 && !c->bad; shift += 7) {
 		if (c->p == c->end)
 			break;

@@ -18,14 +18,37 @@ void tf_buf_init(struct tf_buf *b, size_t max);
 void tf_buf_release(struct tf_buf *b);
 /* Empties, keeps the memory, clears err. */
 void tf_buf_reset(struct tf_buf *b);
+/* tf_buf_room where there is none yet. */
+uint8_t *tf_buf_grow(struct tf_buf *b, size_t n);
+
 /* Room for n more bytes, uninitialised, not yet counted in b->n; NULL and err set on failure. */
-uint8_t *tf_buf_room(struct tf_buf *b, size_t n);
+static inline uint8_t *
+tf_buf_room(struct tf_buf *b, size_t n)
+{
+	return !b->err && b->p && n <= b->cap - b->n ? b->p + b->n : tf_buf_grow(b, n);
+}
+
 /* Room for n bytes, counted; NULL on failure. */
-uint8_t *tf_buf_extend(struct tf_buf *b, size_t n);
+static inline uint8_t *
+tf_buf_extend(struct tf_buf *b, size_t n)
+{
+	uint8_t *p = tf_buf_room(b, n);
+	if (p)
+		b->n += n;
+	return p;
+}
+
+static inline void
+tf_buf_u8(struct tf_buf *b, uint8_t v)
+{
+	uint8_t *to = tf_buf_extend(b, 1);
+	if (to)
+		*to = v;
+}
+
 void tf_buf_put(struct tf_buf *b, const void *p, size_t n);
 void tf_buf_str(struct tf_buf *b, struct tf_str s);
 void tf_buf_cstr(struct tf_buf *b, const char *s);
-void tf_buf_u8(struct tf_buf *b, uint8_t v);
 void tf_buf_u16(struct tf_buf *b, uint16_t v);
 void tf_buf_u32(struct tf_buf *b, uint32_t v);
 void tf_buf_u64(struct tf_buf *b, uint64_t v);
@@ -33,6 +56,8 @@ void tf_buf_varint(struct tf_buf *b, uint64_t v);
 void tf_buf_zigzag(struct tf_buf *b, int64_t v);
 /* Length as varint, then the bytes. */
 void tf_buf_lstr(struct tf_buf *b, struct tf_str s);
+/* In decimal. */
+void tf_buf_digits(struct tf_buf *b, uint64_t v);
 void tf_buf_printf(struct tf_buf *b, const char *fmt, ...) TF_PRINTF(2, 3);
 struct tf_str tf_buf_view(const struct tf_buf *b);
 

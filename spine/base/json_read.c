@@ -2,7 +2,6 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
-#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -168,46 +167,22 @@ read_escape(struct reader *r, char **to)
 	return TF_OK;
 }
 
-/* How many of eight bytes come before the first that is a quote, a backslash, a control character or past ASCII. A byte
- * less than what is taken off it borrows from the next: the lowest mark is true, and those above it may not be. */
-static unsigned
-plain_bytes(const char *p)
-{
-	const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-	uint64_t w;
-	memcpy(&w, p, sizeof w);
-	w = le64toh(w);
-	uint64_t quote = w ^ ones * '"', backslash = w ^ ones * '\\';
-	uint64_t marks = ((quote - ones) | (backslash - ones) | (w - ones * 0x20) | w) & high;
-	return marks ? (unsigned)__builtin_ctzll(marks) / 8 : 8;
-}
-
 /* Up to the quote, escape or control character that ends a run of plain characters. */
 static enum tf_err
 skip_plain(struct reader *r)
 {
-	while (r->p < r->end) {
-		while (r->end - r->p >= 8) {
-			unsigned n = plain_bytes(r->p);
-			r->p += n;
-			if (n < 8)
-				break;
-		}
+	for (;;) {
+		r->p += tf_str_plain(tf_str_n(r->p, (size_t)(r->end - r->p)));
 		if (r->p == r->end)
-			break;
+			return TF_OK;
 		unsigned char c = (unsigned char)*r->p;
 		if (c == '"' || c == '\\' || c < 0x20)
 			return TF_OK;
-		if (c < 0x80) {
-			r->p++;
-			continue;
-		}
 		size_t n = tf_utf8_take(tf_str_n(r->p, (size_t)(r->end - r->p)));
 		if (!n)
 			return wrong(r, "invalid UTF-8");
 		r->p += n;
 	}
-	return TF_OK;
 }
 
 /* The closing quote of a string with escapes, to know how much its value may take. */

@@ -84,17 +84,30 @@ put_escape(struct tf_buf *b, unsigned char c)
 	}
 }
 
+/* Nearly all. */
+static void
+put_plain(struct tf_buf *b, struct tf_str s)
+{
+	uint8_t *to = tf_buf_extend(b, s.n + 2);
+	if (!to)
+		return;
+	*to++ = '"';
+	if (s.n)
+		memcpy(to, s.p, s.n);
+	to[s.n] = '"';
+}
+
 static void
 put_quoted(struct tf_buf *b, struct tf_str s)
 {
+	size_t from = 0, i = tf_str_plain(s);
+	if (i == s.n) {
+		put_plain(b, s);
+		return;
+	}
 	tf_buf_u8(b, '"');
-	size_t from = 0, i = 0;
-	while (i < s.n) {
+	for (; i < s.n; i += tf_str_plain(tf_str_n(s.p + i, s.n - i))) {
 		unsigned char c = (unsigned char)s.p[i];
-		if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') { /* nearly all */
-			i++;
-			continue;
-		}
 		size_t n = tf_utf8_take(tf_str_n(s.p + i, s.n - i));
 		if (n && c >= 0x20 && c != '"' && c != '\\') {
 			i += n;
@@ -153,14 +166,8 @@ tf_json_put_i64(struct tf_json_out *w, int64_t v)
 void
 tf_json_put_u64(struct tf_json_out *w, uint64_t v)
 {
-	char text[20];
-	size_t at = sizeof text;
-	do {
-		text[--at] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
 	begin_value(w);
-	tf_buf_put(w->buf, text + at, sizeof text - at);
+	tf_buf_digits(w->buf, v);
 }
 
 /* Of RFC 8259, not only what tf_decimal_parse takes ("+1" and "1." are no JSON). */

@@ -1,6 +1,8 @@
 /* Sized strings; see str.h. */
 #include "base/str.h"
 
+#include <endian.h>
+
 int
 tf_str_cmp(struct tf_str a, struct tf_str b)
 {
@@ -16,14 +18,58 @@ lower(char c)
 }
 
 bool
-tf_str_eq_nocase(struct tf_str a, struct tf_str b)
+tf_str_same_nocase(struct tf_str a, struct tf_str b)
 {
-	if (a.n != b.n)
-		return false;
 	for (size_t i = 0; i < a.n; i++)
-		if (lower(a.p[i]) != lower(b.p[i]))
+		if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i]))
 			return false;
 	return true;
+}
+
+/* Of eight bytes. A byte less than what is taken off it borrows from the next: the lowest mark is true, and those above
+ * it may not be. */
+static unsigned
+plain_of_eight(const char *p)
+{
+	const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+	uint64_t w;
+	memcpy(&w, p, sizeof w);
+	w = le64toh(w);
+	uint64_t quote = w ^ ones * '"', backslash = w ^ ones * '\\';
+	uint64_t marks = ((quote - ones) | (backslash - ones) | (w - ones * ' ') | (w + ones) | w) & high;
+	return marks ? (unsigned)__builtin_ctzll(marks) / 8 : 8;
+}
+
+static bool
+plain(unsigned char c)
+{
+	return c >= ' ' && c < 127 && c != '"' && c != '\\';
+}
+
+size_t
+tf_str_plain(struct tf_str s)
+{
+	size_t i = 0;
+	for (; s.n - i >= 8; i += 8) {
+		unsigned n = plain_of_eight(s.p + i);
+		if (n < 8)
+			return i + n;
+	}
+	if (s.n >= 8) /* what is left of it, behind bytes that are plain */
+		return s.n - 8 + plain_of_eight(s.p + s.n - 8);
+	while (i < s.n && plain((unsigned char)s.p[i]))
+		i++;
+	return i;
+}
+
+char *
+tf_str_copy(struct tf_str s, char *out, size_t size)
+{
+	size_t n = s.n < size ? s.n : size - 1;
+	if (n)
+		memcpy(out, s.p, n);
+	out[n] = 0;
+	return out;
 }
 
 static bool

@@ -42,8 +42,20 @@ tf_str_starts(struct tf_str s, struct tf_str prefix)
 
 /* Byte order, shorter first when one is a prefix: <0, 0, >0. */
 int tf_str_cmp(struct tf_str a, struct tf_str b);
+/* Of the same length. */
+bool tf_str_same_nocase(struct tf_str a, struct tf_str b);
+
 /* ASCII case folded. */
-bool tf_str_eq_nocase(struct tf_str a, struct tf_str b);
+static inline bool
+tf_str_eq_nocase(struct tf_str a, struct tf_str b)
+{
+	return a.n == b.n && tf_str_same_nocase(a, b);
+}
+
+/* How many bytes at its start are printable ASCII, and neither a quote nor a backslash. */
+size_t tf_str_plain(struct tf_str s);
+/* As much of it as fits, and a 0 behind that. Returns out. */
+char *tf_str_copy(struct tf_str s, char *out, size_t size);
 /* Without leading and trailing space, tab, CR, LF. */
 struct tf_str tf_str_trim(struct tf_str s);
 /* Takes the bytes before the first sep off *s (sep is consumed); false when *s is used up. A string "a,,b" gives a, "",

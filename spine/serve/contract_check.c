@@ -1,8 +1,6 @@
 /* Requests and responses held against an operation; see contract.h. */
 #include "serve/contract_impl.h"
 
-#include <stdio.h>
-
 #include "base/mem.h"
 
 #define WORK_BYTES ((size_t)64 << 20)
@@ -287,15 +285,15 @@ tf_contract_request(const struct tf_operation *op, const struct tf_http_request 
 static const struct operation_response *
 response_of(const struct operation_parts *parts, int status)
 {
-	char exact[16], range[16];
+	char first = (char)('0' + status / 100 % 10);
+	char exact[3] = {first, (char)('0' + status / 10 % 10), (char)('0' + status % 10)},
+	     range[3] = {first, 'X', 'X'};
 	const struct operation_response *ranged = NULL, *other = NULL;
-	snprintf(exact, sizeof exact, "%d", status);
-	snprintf(range, sizeof range, "%dXX", status / 100);
 	for (uint32_t i = 0; i < parts->response_count; i++) {
 		const struct operation_response *r = &parts->responses[i];
-		if (tf_str_eq(r->status, tf_str(exact)))
+		if (tf_str_eq(r->status, tf_str_n(exact, sizeof exact)))
 			return r;
-		if (tf_str_eq_nocase(r->status, tf_str(range)))
+		if (tf_str_eq_nocase(r->status, tf_str_n(range, sizeof range)))
 			ranged = r;
 		if (tf_str_eq(r->status, TF_STR("default")))
 			other = r;

@@ -65,6 +65,7 @@ tf_guard_new(struct tf_os *os, const struct tf_args *args, const struct tf_guard
 	}
 	g->os = os;
 	g->watch = watch;
+	tf_buf_init(&g->text, TF_AUDIT_TEXT);
 	g->certificates = tf_args_given(args, "client-ca") || tf_args_given(args, "terminators");
 	g->header = tf_args_flag(args, "insecure-partner-header");
 	g->require_correlation = tf_args_int(args, "correlation") == 0;
@@ -105,6 +106,7 @@ tf_guard_free(struct tf_guard **guard)
 	tf_limits_release(&g->limits);
 	tf_limits_release(&g->rejects);
 	tf_limits_release(&g->refusals);
+	tf_buf_release(&g->text);
 	tf_free(g);
 	*guard = NULL;
 }

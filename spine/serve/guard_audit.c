@@ -5,7 +5,6 @@
 
 #define PATH_KEPT    512 /* bytes of a path in a record */
 #define RECORD_ARENA ((size_t)256 << 10)
-#define RECORD_ROOM  768 /* most records need no more: it grows once, not by and by */
 
 void
 guard_take_certificate(struct tf_caller *who, const struct tf_certificate *c)
@@ -38,46 +37,36 @@ describe(struct tf_json_out *w, const struct tf_peer *peer, struct tf_exchange *
 		describe_request(w, x);
 }
 
-static enum tf_err
-keep(struct tf_guard *g, struct tf_buf *b, struct tf_fault *f)
-{
-	enum tf_err e = b->err ? tf_fault(f, TF_NO_MEMORY, "no memory for an audit record")
-			       : tf_audit_append(g->audit, tf_buf_view(b), f);
-	tf_buf_release(b);
-	return e;
-}
-
 static struct tf_json_out
-entry_begin(struct tf_buf *b, const char *what)
+entry_begin(struct tf_guard *g, const char *what)
 {
-	tf_buf_init(b, TF_AUDIT_TEXT);
-	(void)tf_buf_room(b, RECORD_ROOM);
-	struct tf_json_out w = tf_json_out(b);
+	tf_buf_reset(&g->text);
+	struct tf_json_out w = tf_json_out(&g->text);
 	tf_json_begin_object(&w);
 	tf_json_set_cstr(&w, "what", what);
 	return w;
 }
 
 static enum tf_err
-entry_end(struct tf_guard *g, struct tf_json_out *w, struct tf_buf *b, struct tf_fault *f)
+entry_end(struct tf_guard *g, struct tf_json_out *w, struct tf_fault *f)
 {
 	tf_json_end_object(w);
 	tf_json_finish(w);
-	return keep(g, b, f);
+	return g->text.err ? tf_fault(f, TF_NO_MEMORY, "no memory for an audit record")
+			   : tf_audit_append(g->audit, tf_buf_view(&g->text), f);
 }
 
 enum tf_err
 tf_guard_record(struct tf_guard *g, struct tf_exchange *x, const struct tf_caller *who, struct tf_str key,
 		uint64_t offset, struct tf_fault *f)
 {
-	struct tf_buf b;
 	if (!g->audit)
 		return TF_OK;
-	struct tf_json_out w = entry_begin(&b, "decided");
+	struct tf_json_out w = entry_begin(g, "decided");
 	describe(&w, tf_exchange_peer(x), x, who);
 	tf_json_set_str(&w, "key", key);
 	tf_json_set_u64(&w, "offset", offset);
-	return entry_end(g, &w, &b, f);
+	return entry_end(g, &w, f);
 }
 
 struct recorded {
@@ -122,36 +111,33 @@ enum tf_err
 tf_guard_record_late(struct tf_guard *g, struct tf_str partner, struct tf_str key, uint64_t offset,
 		     const struct tf_trace *trace, struct tf_fault *f)
 {
-	struct tf_buf b;
 	char text[TF_TRACEPARENT_BYTES];
 	if (!g->audit)
 		return TF_OK;
-	struct tf_json_out w = entry_begin(&b, "decided");
+	struct tf_json_out w = entry_begin(g, "decided");
 	tf_json_set_str(&w, "partner", partner);
 	tf_json_set_str(&w, "correlation", tf_trace_correlation(trace));
 	tf_json_set_cstr(&w, "trace", tf_trace_format(trace, text));
 	tf_json_set_str(&w, "key", key);
 	tf_json_set_u64(&w, "offset", offset);
 	tf_json_set_bool(&w, "late", true);
-	return entry_end(g, &w, &b, f);
+	return entry_end(g, &w, f);
 }
 
 enum tf_err
 tf_guard_record_start(struct tf_guard *g, uint64_t next, struct tf_fault *f)
 {
-	struct tf_buf b;
 	if (!g->audit)
 		return TF_OK;
-	struct tf_json_out w = entry_begin(&b, "started");
+	struct tf_json_out w = entry_begin(g, "started");
 	tf_json_set_u64(&w, "next", next);
-	return entry_end(g, &w, &b, f);
+	return entry_end(g, &w, f);
 }
 
 void
 guard_record_refusal(struct tf_guard *g, const struct tf_peer *peer, struct tf_exchange *x, const struct tf_caller *who,
 		     int status, const char *why)
 {
-	struct tf_buf b;
 	struct tf_fault f = {0};
 	struct tf_allowance allowance;
 	if (!g->audit)
@@ -162,13 +148,13 @@ guard_record_refusal(struct tf_guard *g, const struct tf_peer *peer, struct tf_e
 		g->unrecorded++;
 		return;
 	}
-	struct tf_json_out w = entry_begin(&b, "refused");
+	struct tf_json_out w = entry_begin(g, "refused");
 	describe(&w, peer, x, who);
 	tf_json_set_i64(&w, "status", status);
 	tf_json_set_cstr(&w, "why", why);
 	if (g->unrecorded)
 		tf_json_set_u64(&w, "unrecorded_before", g->unrecorded);
-	if (!entry_end(g, &w, &b, &f))
+	if (!entry_end(g, &w, &f))
 		g->unrecorded = 0;
 	else
 		tf_watch_fault(g->watch, "audit.failed", x ? tf_exchange_trace(x) : NULL, &f);

@@ -17,11 +17,11 @@ struct tf_guard {
 	struct tf_client *client; /* asks the issuer */
 	bool certificates, header, require_correlation;
 	struct tf_limits limits;
-	char rate_policy[64];      /* the header that tells of them, once it was needed */
 	struct tf_limits rejects;  /* bad tokens, of each certificate, or address without one */
 	struct tf_limits refusals; /* to be recorded, of each certificate; those without one together */
 	uint64_t unrecorded;       /* since the last that was */
 	struct tf_audit *audit;    /* NULL: none is kept */
+	struct tf_buf text;        /* of the header or audit record being written */
 	uint64_t changes;          /* of oauth, as last seen */
 	struct guard_waiting waiting[TF_GUARD_WAITING];
 	uint32_t waiting_count;

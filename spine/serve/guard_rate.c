@@ -1,23 +1,29 @@
 /* How often a caller may; see guard.h. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "guard_impl.h"
+
+/* Without memory it is left out. */
+static void
+rate_header(struct tf_guard *g, struct tf_exchange *x, const char *name, const char *before, int64_t a,
+	    const char *between, int64_t b)
+{
+	tf_buf_reset(&g->text);
+	tf_buf_cstr(&g->text, before);
+	tf_buf_digits(&g->text, (uint64_t)a);
+	tf_buf_cstr(&g->text, between);
+	tf_buf_digits(&g->text, (uint64_t)b);
+	if (!g->text.err)
+		tf_reply_header(x, name, tf_buf_view(&g->text));
+}
 
 /* As draft-ietf-httpapi-ratelimit-headers has them. */
 static void
 rate_headers(struct tf_guard *g, struct tf_exchange *x, const struct tf_allowance *w)
 {
-	char text[96];
 	const struct tf_limits *l = &g->limits;
 	if (!l->rate)
 		return;
-	if (!g->rate_policy[0])
-		snprintf(g->rate_policy, sizeof g->rate_policy, "\"requests\";q=%" PRId64 ";w=%" PRId64, l->burst,
-			 (l->burst + l->rate - 1) / l->rate);
-	tf_reply_header(x, "RateLimit-Policy", tf_str(g->rate_policy));
-	snprintf(text, sizeof text, "\"requests\";r=%" PRId64 ";t=%" PRId64, w->left, w->reset_s);
-	tf_reply_header(x, "RateLimit", tf_str(text));
+	rate_header(g, x, "RateLimit-Policy", "\"requests\";q=", l->burst, ";w=", (l->burst + l->rate - 1) / l->rate);
+	rate_header(g, x, "RateLimit", "\"requests\";r=", w->left, ";t=", w->reset_s);
 }
 
 static struct tf_str
@@ -48,7 +54,7 @@ guard_meter(struct tf_guard *g, struct tf_exchange *x, struct tf_str partner)
 {
 	struct tf_fault f = {0};
 	struct tf_allowance w;
-	char text[24];
+	char text[32];
 	if (tf_limits_take(&g->limits, partner, tf_os_ticks(g->os), &w, &f)) {
 		tf_reply_fault(x, &f, NULL);
 		return TF_GUARD_ANSWERED;
@@ -56,8 +62,7 @@ guard_meter(struct tf_guard *g, struct tf_exchange *x, struct tf_str partner)
 	rate_headers(g, x, &w);
 	if (w.allowed)
 		return TF_GUARD_IN;
-	snprintf(text, sizeof text, "%" PRId64, w.retry_s > 0 ? w.retry_s : 1);
-	tf_reply_header(x, "Retry-After", tf_str(text));
+	tf_reply_header(x, "Retry-After", tf_str(tf_decimal_format(w.retry_s > 0 ? w.retry_s : 1, 0, text)));
 	struct tf_problem p = {429, "RATE_LIMITED", TF_STR("this partner's rate is used up"), NULL};
 	tf_reply_problem(x, &p);
 	return TF_GUARD_ANSWERED;

@@ -84,7 +84,7 @@ by_token(struct tf_guard *g, struct tf_exchange *x, const struct tf_guard_need *
 		return refuse(g, x, who, &no);
 	}
 	bool named = take_name(who, p->partner); /* never the client's id: it may be another partner's name */
-	snprintf(who->client, sizeof who->client, "%.*s", TF_FMT(p->client));
+	tf_str_copy(p->client, who->client, sizeof who->client);
 	who->own_only = !has_one(p->roles, need->own_unless);
 	tf_oauth_done(&p);
 	struct tf_problem nameless = {403, "UNIDENTIFIED", TF_STR("the token names no partner"), "Authorization"};

@@ -16,7 +16,7 @@ in_set(const char *set, unsigned char c)
 static bool
 is_token(unsigned char c)
 {
-	return is_alnum(c) || in_set("!#$%&'*+-.^_`|~", c);
+	return is_alnum(c) || c == '-' || in_set("!#$%&'*+.^_`|~", c);
 }
 
 static int
@@ -63,7 +63,7 @@ tf_http_header_line(struct tf_str line, struct tf_http_header *out)
 	struct tf_str value = skip_blanks(skip(line, n + 1));
 	while (value.n && (value.p[value.n - 1] == ' ' || value.p[value.n - 1] == '\t'))
 		value.n--;
-	for (size_t i = 0; i < value.n; i++)
+	for (size_t i = tf_str_plain(value); i < value.n; i++)
 		if (((unsigned char)value.p[i] < ' ' && value.p[i] != '\t') || value.p[i] == 127)
 			return "a header's value has a control character";
 	*out = (struct tf_http_header){tf_str_n(line.p, n), value};
@@ -79,7 +79,7 @@ good_target(struct tf_str s)
 		if (c == '%') {
 			if (s.n - i < 3 || hex((unsigned char)s.p[i + 1]) < 0 || hex((unsigned char)s.p[i + 2]) < 0)
 				return false;
-		} else if (!is_alnum(c) && !in_set("-._~!$&'()*+,;=:@/?", c)) {
+		} else if (!is_alnum(c) && c != '/' && !in_set("-._~!$&'()*+,;=:@?", c)) {
 			return false;
 		}
 	}
@@ -231,15 +231,15 @@ static int
 known_header(struct tf_http_request *r, const struct tf_http_header *h, const char **why)
 {
 	static const struct {
-		const char *name;
+		struct tf_str name;
 		int (*take)(struct tf_http_request *r, struct tf_str value, const char **why);
-	} known[] = {{"content-length", content_length},
-		     {"transfer-encoding", transfer_encoding},
-		     {"host", host},
-		     {"expect", expect},
-		     {"connection", connection}};
+	} known[] = {{TF_STR("content-length"), content_length},
+		     {TF_STR("transfer-encoding"), transfer_encoding},
+		     {TF_STR("host"), host},
+		     {TF_STR("expect"), expect},
+		     {TF_STR("connection"), connection}};
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (tf_str_eq_nocase(h->name, tf_str(known[i].name)))
+		if (tf_str_eq_nocase(h->name, known[i].name))
 			return known[i].take(r, h->value, why);
 	return 0;
 }
@@ -372,8 +372,9 @@ tf_http_decode(struct tf_str s, struct tf_buf *out)
 struct tf_str
 tf_http_header(const struct tf_http_request *r, const char *name)
 {
+	struct tf_str wanted = tf_str(name);
 	for (size_t i = 0; i < r->header_count; i++)
-		if (tf_str_eq_nocase(r->headers[i].name, tf_str(name)))
+		if (tf_str_eq_nocase(r->headers[i].name, wanted))
 			return r->headers[i].value;
 	return (struct tf_str){0};
 }
@@ -381,8 +382,9 @@ tf_http_header(const struct tf_http_request *r, const char *name)
 bool
 tf_http_repeated(const struct tf_http_request *r, const char *name)
 {
+	struct tf_str wanted = tf_str(name);
 	unsigned n = 0;
 	for (size_t i = 0; i < r->header_count; i++)
-		n += tf_str_eq_nocase(r->headers[i].name, tf_str(name));
+		n += tf_str_eq_nocase(r->headers[i].name, wanted);
 	return n > 1;
 }

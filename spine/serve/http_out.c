@@ -1,7 +1,4 @@
 /* Writing responses; see http.h. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "serve/http.h"
 
 const char *
@@ -73,30 +70,41 @@ put_date(struct tf_buf *b, tf_time now)
 void
 tf_http_put_head(struct tf_buf *b, enum tf_http_version v, int status, uint64_t length, bool close, tf_time now)
 {
-	if (v == TF_HTTP_2)
-		tf_buf_printf(b, ":status: %d\r\n", status);
-	else
-		tf_buf_printf(b, "HTTP/1.1 %d %s\r\n", status, tf_http_reason(status));
+	tf_buf_cstr(b, v == TF_HTTP_2 ? ":status: " : "HTTP/1.1 ");
+	tf_buf_digits(b, (unsigned)status);
+	if (v == TF_HTTP_1_1) {
+		tf_buf_u8(b, ' ');
+		tf_buf_cstr(b, tf_http_reason(status));
+	}
+	tf_http_put_end(b);
 	put_date(b, now);
 	if (close && v == TF_HTTP_1_1)
 		tf_buf_cstr(b, "Connection: close\r\n");
 	if (status == 204 || status == 304)
 		return;
-	if (length == TF_HTTP_BODY_NONE)
+	if (length == TF_HTTP_BODY_NONE) {
 		tf_buf_cstr(b, v == TF_HTTP_1_1 ? "Transfer-Encoding: chunked\r\n" : "");
-	else
-		tf_buf_printf(b, "Content-Length: %" PRIu64 "\r\n", length);
+		return;
+	}
+	tf_buf_cstr(b, "Content-Length: ");
+	tf_buf_digits(b, length);
+	tf_http_put_end(b);
 }
 
 void
 tf_http_put_header(struct tf_buf *b, const char *name, struct tf_str value)
 {
-	for (size_t i = 0; i < value.n; i++)
+	for (size_t i = tf_str_plain(value); i < value.n; i++)
 		TF_ASSERT((unsigned char)value.p[i] >= ' ' && value.p[i] != 127);
-	tf_buf_cstr(b, name);
-	tf_buf_cstr(b, ": ");
-	tf_buf_str(b, value);
-	tf_buf_cstr(b, "\r\n");
+	size_t n = strlen(name);
+	uint8_t *to = tf_buf_extend(b, n + 2 + value.n + 2);
+	if (!to)
+		return;
+	memcpy(to, name, n);
+	memcpy(to + n, ": ", 2);
+	if (value.n)
+		memcpy(to + n + 2, value.p, value.n);
+	memcpy(to + n + 2 + value.n, "\r\n", 2);
 }
 
 void

@@ -75,15 +75,21 @@ bearer(struct check *c, struct tf_str *out)
 		return refuse_token(c, "not a bearer token");
 	while (h.n && *h.p == ' ')
 		h = tf_str_n(h.p + 1, h.n - 1);
-	bool ok = h.n > 0;
-	for (size_t i = 0; i < h.n; i++)
-		ok = ok && h.p[i] > ' ' && h.p[i] < 127 && h.p[i] != ',' && h.p[i] != '"';
+	*out = h;
+	return TF_OK;
+}
+
+static enum tf_err
+check_form(struct check *c, struct tf_str token)
+{
+	bool ok = token.n > 0;
+	for (size_t i = 0; i < token.n; i++)
+		ok = ok && token.p[i] > ' ' && token.p[i] < 127 && token.p[i] != ',' && token.p[i] != '"';
 	if (!ok) {
 		tf_fault(c->f, TF_INVALID, "the Authorization header is no bearer token");
 		return refuse(c, 400, "invalid_request", TF_INVALID);
 	}
-	*out = h;
-	return h.n <= TF_JWT_BYTES ? TF_OK : refuse_token(c, "the token is too large");
+	return token.n <= TF_JWT_BYTES ? TF_OK : refuse_token(c, "the token is too large");
 }
 
 /* Keys to try with, counted for the caller; NULL when there are none to believe. */
@@ -184,20 +190,29 @@ by_asking(struct check *c, struct tf_str token, const uint8_t *digest)
 	return busy(c, "the issuer is being asked about the token");
 }
 
+static bool
+hash(EVP_MD_CTX *sha256, struct tf_str token, uint8_t out[static OAUTH_DIGEST])
+{
+	return EVP_DigestInit_ex(sha256, NULL, NULL) && EVP_DigestUpdate(sha256, token.p, token.n) &&
+	       EVP_DigestFinal_ex(sha256, out, NULL);
+}
+
 static enum tf_err
 find(struct check *c, struct tf_str token, struct oauth_token **out)
 {
 	uint8_t digest[OAUTH_DIGEST];
-	if (!EVP_Digest(token.p, token.n, digest, NULL, EVP_sha256(), NULL)) {
-		tf_fault(c->f, TF_NO_MEMORY, "cannot hash a token");
-		return refuse(c, 503, "unavailable", TF_NO_MEMORY);
-	}
 	pthread_mutex_lock(&c->o->lock);
+	bool hashed = hash(c->o->sha256, token, digest);
 	bool fresh = c->o->o.introspect_url || (c->o->keys && c->ask->ticks - c->o->keys_at <= c->o->o.stale_max);
-	*out = fresh ? oauth_cache_get(c->o, digest, c->ask->ticks, c->ask->now) : NULL;
+	*out = hashed && fresh ? oauth_cache_get(c->o, digest, c->ask->ticks, c->ask->now) : NULL;
 	pthread_mutex_unlock(&c->o->lock);
 	if (*out)
 		return TF_OK;
+	if (!hashed) {
+		tf_fault(c->f, TF_NO_MEMORY, "cannot hash a token");
+		return refuse(c, 503, "unavailable", TF_NO_MEMORY);
+	}
+	TF_TRY(check_form(c, token)); /* what is remembered has it */
 	if (c->ask->remembered) {
 		tf_fault(c->f, TF_OVERLOAD, "too many tokens were refused: wait");
 		return refuse(c, 429, "too_many", TF_OVERLOAD);

@@ -1,5 +1,6 @@
 /* Between the files of OAuth; not for users. */
 #pragma once
+#include <openssl/types.h>
 #include <pthread.h>
 
 #include "serve/oauth.h"
@@ -39,6 +40,7 @@ struct tf_oauth {
 	pthread_mutex_t lock;
 	pthread_cond_t moved; /* something is due, or changed, or the end */
 	/* Under the lock. */
+	EVP_MD_CTX *sha256;           /* looked up once */
 	struct tf_jwks *keys;         /* NULL: none came yet */
 	tf_dur keys_at, fetch_at;     /* ticks of the last good answer; of the last try's end */
 	bool tried;                   /* there was a try */

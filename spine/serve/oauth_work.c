@@ -51,7 +51,10 @@ tf_oauth_new(const struct tf_oauth_options *options, struct tf_oauth **out, stru
 	pthread_mutex_init(&o->lock, NULL);
 	make_condition(&o->moved);
 	o->wanted = o->o.jwks_url != NULL;
-	enum tf_err e = oauth_cache_init(&o->good, o->o.cache_tokens);
+	o->sha256 = EVP_MD_CTX_new();
+	enum tf_err e = o->sha256 && EVP_DigestInit_ex(o->sha256, EVP_sha256(), NULL) ? TF_OK : TF_NO_MEMORY;
+	if (!e)
+		e = oauth_cache_init(&o->good, o->o.cache_tokens);
 	if (!e && o->o.introspect_url) {
 		o->asked = tf_calloc(OAUTH_ASKED_MAX, sizeof *o->asked);
 		e = o->asked ? oauth_cache_init(&o->bad, OAUTH_BAD_MAX) : TF_NO_MEMORY;
@@ -81,6 +84,7 @@ tf_oauth_free(struct tf_oauth **out)
 	tf_jwks_free(&o->keys);
 	pthread_cond_destroy(&o->moved);
 	pthread_mutex_destroy(&o->lock);
+	EVP_MD_CTX_free(o->sha256);
 	tf_free(o->asked);
 	tf_free(o);
 }

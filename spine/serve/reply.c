@@ -123,9 +123,9 @@ put_head(struct tf_exchange *x, int status, const char *type, uint64_t length)
 	tf_http_put_header(&x->out, "X-Correlation-Id", tf_trace_correlation(&x->trace));
 	tf_http_put_header(&x->out, "X-Content-Type-Options", TF_STR("nosniff"));
 	tf_buf_str(&x->out, tf_buf_view(&x->extra));
-	tf_http_put_end(&x->out);
-	if (x->extra.err)
+	if (x->extra.err) /* its head is not ended either */
 		x->out.err = x->extra.err;
+	tf_http_put_end(&x->out);
 	x->state = TF_ANSWER_BEGUN;
 }
 

@@ -17,6 +17,17 @@ struct tf_audit {
 	uint8_t record[TF_AUDIT_HASH + TF_AUDIT_TEXT];
 };
 
+/* SHA-256, looked up once. NULL: no memory. */
+static EVP_MD_CTX *
+hasher(void)
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	if (md && EVP_DigestInit_ex(md, EVP_sha256(), NULL))
+		return md;
+	EVP_MD_CTX_free(md);
+	return NULL;
+}
+
 /* The hash of the record after head with this text. */
 static enum tf_err
 chain(EVP_MD_CTX *md, const struct tf_audit_head *head, struct tf_str text, uint8_t out[static TF_AUDIT_HASH],
@@ -25,7 +36,7 @@ chain(EVP_MD_CTX *md, const struct tf_audit_head *head, struct tf_str text, uint
 	uint8_t number[8];
 	for (int i = 0; i < 8; i++)
 		number[i] = (uint8_t)(head->count >> 8 * i);
-	if (EVP_DigestInit_ex(md, EVP_sha256(), NULL) && EVP_DigestUpdate(md, head->hash, sizeof head->hash) &&
+	if (EVP_DigestInit_ex(md, NULL, NULL) && EVP_DigestUpdate(md, head->hash, sizeof head->hash) &&
 	    EVP_DigestUpdate(md, number, sizeof number) && EVP_DigestUpdate(md, text.p, text.n) &&
 	    EVP_DigestFinal_ex(md, out, NULL))
 		return TF_OK;
@@ -58,7 +69,7 @@ tf_audit_open(struct tf_os *os, const char *dir, struct tf_audit **out, struct t
 	struct tf_audit *a = tf_calloc(1, sizeof *a);
 	struct tf_log_options o = {.partitions = 1, .record_bytes_max = sizeof a->record};
 	enum tf_err e = TF_NO_MEMORY;
-	if (!a || !(a->md = EVP_MD_CTX_new()))
+	if (!a || !(a->md = hasher()))
 		tf_fault(f, TF_NO_MEMORY, "no memory for an audit log");
 	else if (!(e = tf_log_open(os, dir, &o, &a->log, f)))
 		e = take_head(a, f);
@@ -193,7 +204,7 @@ tf_audit_verify(struct tf_os *os, const char *dir, const struct tf_audit_head *n
 {
 	struct tf_log *log;
 	struct tf_log_options o = {.read_only = true, .record_bytes_max = TF_AUDIT_HASH + TF_AUDIT_TEXT};
-	struct check c = {.md = EVP_MD_CTX_new(), .noted = noted, .each = each, .ctx = ctx};
+	struct check c = {.md = hasher(), .noted = noted, .each = each, .ctx = ctx};
 	if (!c.md)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for an audit log");
 	enum tf_err e = tf_log_open(os, dir, &o, &log, f);

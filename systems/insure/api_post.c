@@ -1,8 +1,6 @@
 /* Requests that change something: key, body, decision; answered after the group commit, from the decision's record. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "api.h"
+#include "base/decimal.h"
 #include "base/mem.h"
 #include "in_purchase.h"
 
@@ -22,22 +20,18 @@ struct insure_post {
 void
 insure_api_reply(struct tf_exchange *x, const struct tf_stored_reply *r)
 {
-	char type[64], name[64];
-	for (uint32_t i = 0; i < r->header_count; i++) {
-		snprintf(name, sizeof name, "%.*s", TF_FMT(r->headers[i].name));
-		tf_reply_header(x, name, r->headers[i].value);
-	}
-	snprintf(type, sizeof type, "%.*s", TF_FMT(r->type));
-	tf_reply(x, (int)r->status, type, r->body);
+	char text[64];
+	for (uint32_t i = 0; i < r->header_count; i++)
+		tf_reply_header(x, tf_str_copy(r->headers[i].name, text, sizeof text), r->headers[i].value);
+	tf_reply(x, (int)r->status, tf_str_copy(r->type, text, sizeof text), r->body);
 }
 
 /* The stored answer: first and every later time by this function, from the same bytes. */
 static void
 reply_stored(struct tf_exchange *x, const struct tf_stored_reply *r, uint64_t offset)
 {
-	char text[24];
-	snprintf(text, sizeof text, "%" PRIu64, offset);
-	tf_reply_header(x, "Tenfold-Offset", tf_str(text));
+	char text[32];
+	tf_reply_header(x, "Tenfold-Offset", tf_str(tf_decimal_format((int64_t)offset, 0, text)));
 	insure_api_reply(x, r);
 }
 

@@ -15,15 +15,21 @@ struct reader {
 	struct tf_fault *f;
 };
 
-/* The member's pointer becomes the field. */
+/* The member's pointer, for a finding. */
+static const char *
+field(const struct reader *r, const char *name)
+{
+	snprintf(r->field, INSURE_FIELD_MAX, "%s/%s", r->at, name);
+	return r->field;
+}
+
 static enum tf_err
 member(const struct reader *r, const char *name, enum tf_json_kind kind, const struct tf_json **out)
 {
-	snprintf(r->field, INSURE_FIELD_MAX, "%s/%s", r->at, name);
 	*out = tf_json_is(r->object, TF_JSON_OBJECT) ? tf_json_get(r->object, name) : NULL;
 	if (*out && tf_json_is(*out, kind))
 		return TF_OK;
-	return tf_fault(r->f, TF_INVALID, "'%s' is not there, or no %s", r->field, tf_json_kind_name(kind));
+	return tf_fault(r->f, TF_INVALID, "'%s' is not there, or no %s", field(r, name), tf_json_kind_name(kind));
 }
 
 static enum tf_err
@@ -40,20 +46,20 @@ whole(const struct reader *r, const char *name, int64_t *out)
 {
 	const struct tf_json *v;
 	TF_TRY(member(r, name, TF_JSON_NUMBER, &v));
-	return tf_json_i64(v, out) ? TF_OK : tf_fault(r->f, TF_INVALID, "'%s' is no whole number", r->field);
+	return tf_json_i64(v, out) ? TF_OK : tf_fault(r->f, TF_INVALID, "'%s' is no whole number", field(r, name));
 }
 
 static enum tf_err
 day(const struct reader *r, const char *name, int32_t *out)
 {
 	struct tf_str s;
-	int32_t least, most;
+	int y = 0, m, d;
 	TF_TRY(text(r, name, &s));
-	if (tf_date_from_civil(1900, 1, 1, &least) || tf_date_from_civil(2199, 12, 31, &most))
-		return tf_fault(r->f, TF_BUG, "no calendar");
-	if (tf_date_parse(s, out) || *out < least || *out > most)
+	if (!tf_date_parse(s, out))
+		tf_date_to_civil(*out, &y, &m, &d);
+	if (y < 1900 || y > 2199)
 		return tf_fault(r->f, TF_INVALID, "'%s' is '%.*s': a date YYYY-MM-DD from 1900 to 2199 is wanted",
-				r->field, TF_FMT(s));
+				field(r, name), TF_FMT(s));
 	return TF_OK;
 }
 
@@ -63,12 +69,13 @@ read_name(const struct reader *r, struct tf_str *out)
 {
 	TF_TRY(text(r, "name", out));
 	if (!out->n || out->n > INSURE_NAME_MAX)
-		return tf_fault(r->f, TF_INVALID, "'%s' has %zu bytes: 1 to %d are wanted", r->field, out->n,
+		return tf_fault(r->f, TF_INVALID, "'%s' has %zu bytes: 1 to %d are wanted", field(r, "name"), out->n,
 				INSURE_NAME_MAX);
 	bool bad = out->p[0] == ' ' || out->p[out->n - 1] == ' ';
 	for (size_t i = 0; i < out->n; i++)
 		bad = bad || (unsigned char)out->p[i] < ' ' || out->p[i] == 127;
-	return bad ? tf_fault(r->f, TF_INVALID, "'%s' has a control character or blanks around it", r->field) : TF_OK;
+	return bad ? tf_fault(r->f, TF_INVALID, "'%s' has a control character or blanks around it", field(r, "name"))
+		   : TF_OK;
 }
 
 static enum tf_err
@@ -79,7 +86,8 @@ read_holder(const struct reader *outer, struct insure_purchase *c)
 	TF_TRY(read_name(&r, &c->name));
 	TF_TRY(day(&r, "date_of_birth", &c->birth));
 	TF_TRY(text(&r, "phone", &c->phone));
-	return c->phone.n <= INSURE_PHONE_MAX ? TF_OK : tf_fault(r.f, TF_INVALID, "'%s' is too long", r.field);
+	return c->phone.n <= INSURE_PHONE_MAX ? TF_OK
+					      : tf_fault(r.f, TF_INVALID, "'%s' is too long", field(&r, "phone"));
 }
 
 enum tf_err

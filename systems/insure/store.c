@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "view_policy.h"
 
+#define POLICIES      "/insure/v1/policies/"
 #define PATH_BYTES    1024
 #define PAGES_MARKED  512 /* 32 MiB to copy: a snapshot is due before that takes long */
 #define PUBLISH_BYTES (256u << 20)
@@ -46,7 +47,6 @@ add_header(struct tf_stored_reply *r, struct tf_str name, const char *value)
 static void
 make_reply(struct insure_store *s, const struct insure_event *e, tf_time now, struct tf_stored_reply *out)
 {
-	char number[INSURE_NUMBER_BYTES + 1];
 	bool new = e->type == INSURE_PURCHASED;
 	struct insure_policy p = e->slot;
 	if (!new) {
@@ -54,7 +54,8 @@ make_reply(struct insure_store *s, const struct insure_event *e, tf_time now, st
 		p.cancelled = e->cancelled;
 	}
 	*out = (struct tf_stored_reply){.status = new ? 201 : 200, .type = TF_STR("application/json")};
-	snprintf(s->location, sizeof s->location, "/insure/v1/policies/%s", insure_number(e->policy, number));
+	memcpy(s->location, POLICIES, sizeof POLICIES - 1);
+	insure_number(e->policy, s->location + sizeof POLICIES - 1);
 	if (new)
 		add_header(out, TF_STR("Location"), s->location);
 	tf_buf_reset(&s->body);
