@@ -5,8 +5,8 @@
  * handshaker's: not polled, and if it is closed meanwhile its socket stays open, its memory there. Of one whose client
  * is gone no handshake begins; one that has begun is told of all the same, for it may be refused.
  *
- * The loop hands over faster than handshakes are made. While TF_HANDSHAKES_OUT are not back none is accepted
- * (tf_room_any), else those whose handshake is due would give way to others, and none be finished. */
+ * The loop hands over faster than handshakes are made. While many are not back none is accepted (hands_are_full in
+ * room.c), else those whose handshake is due would give way to others, and none be finished. */
 #include <unistd.h>
 
 #include "base/mem.h"

@@ -65,10 +65,17 @@ turned_away(struct tf_server *s, const struct tf_peer *peer, size_t bound)
 	s->turned_away = 0;
 }
 
+/* A quarter of the connections: those that wait for their clients must outlive the others' handshakes. */
+static bool
+hands_are_full(const struct tf_server *s)
+{
+	return s->hands_out >= TF_HANDSHAKES_OUT || s->hands_out > s->o.connections_max / 4;
+}
+
 bool
 tf_room_any(const struct tf_server *s)
 {
-	return s->hands_out < TF_HANDSHAKES_OUT && (s->conn_count < s->o.connections_max || s->waits_first);
+	return !hands_are_full(s) && (s->conn_count < s->o.connections_max || s->waits_first);
 }
 
 static bool

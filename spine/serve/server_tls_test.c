@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -440,6 +441,24 @@ who_leaves_in_a_handshake_harms_nobody(void **state)
 	assert_int_equal(open_files(), files);
 }
 
+/* Waits until the server has read what the client sent: both are sockets of this process. */
+static void
+was_read(const struct client *d)
+{
+	struct sockaddr_in ours, peer;
+	socklen_t n = sizeof ours;
+	int left = 1, fd = 3;
+	assert_int_equal(getsockname(d->fd, (struct sockaddr *)&ours, &n), 0);
+	for (;; fd++) {
+		n = sizeof peer;
+		assert_in_range(fd, 3, 1024);
+		if (getpeername(fd, (struct sockaddr *)&peer, &n) == 0 && peer.sin_port == ours.sin_port)
+			break;
+	}
+	while (left)
+		assert_int_equal(ioctl(fd, FIONREAD, &left), 0);
+}
+
 /* Also one that is gone before its certificate was looked at. */
 static void
 who_is_refused_and_leaves_is_told(void **state)
@@ -464,6 +483,7 @@ who_is_refused_and_leaves_is_told(void **state)
 		}
 		int n = BIO_read(SSL_get_wbio(ssl), bytes, sizeof bytes);
 		client_send(&d, tf_str_n(bytes, (size_t)n));
+		was_read(&d);
 		client_reset(&d);
 		SSL_free(ssl);
 	}
