@@ -13,14 +13,20 @@
 
 #define PIECE ((size_t)64 << 10)
 
-/* Under the lock. */
-static void
-wait_moved(struct site *s)
+static struct timespec
+soon(void)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += SOON;
-	assert_int_equal(pthread_cond_timedwait(&s->moved, &s->lock, &until), 0);
+	return until;
+}
+
+/* Under the lock. */
+static void
+wait_moved(struct site *s, const struct timespec *until)
+{
+	assert_int_equal(pthread_cond_timedwait(&s->moved, &s->lock, until), 0);
 }
 
 static void
@@ -351,9 +357,10 @@ site_end(struct site **site)
 void
 site_await(struct site *s, const unsigned *count, unsigned least)
 {
+	struct timespec until = soon();
 	pthread_mutex_lock(&s->lock);
 	while (*count < least)
-		wait_moved(s);
+		wait_moved(s, &until);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -391,9 +398,10 @@ log_count(struct site *s, const char *part)
 void
 site_logged(struct site *s, const char *part, unsigned times)
 {
+	struct timespec until = soon();
 	pthread_mutex_lock(&s->lock);
 	while (log_count(s, part) < times)
-		wait_moved(s);
+		wait_moved(s, &until);
 	pthread_mutex_unlock(&s->lock);
 }
 
