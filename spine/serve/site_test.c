@@ -26,7 +26,10 @@ soon(void)
 static void
 wait_moved(struct site *s, const struct timespec *until)
 {
-	assert_int_equal(pthread_cond_timedwait(&s->moved, &s->lock, until), 0);
+	int code = pthread_cond_timedwait(&s->moved, &s->lock, until);
+	if (code)
+		pthread_mutex_unlock(&s->lock); /* for the test's end */
+	assert_int_equal(code, 0);
 }
 
 static void
