@@ -66,6 +66,7 @@ struct tf_tls_conn {
 	SSL *ssl;
 	bool done, broken;
 	bool placed;               /* TLS 1.2: its session has an id for `place` */
+	bool had_ticket;           /* of TLS 1.2 */
 	uint32_t place;            /* in the table */
 	struct tls_client *client; /* NULL: none */
 };

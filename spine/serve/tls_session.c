@@ -71,22 +71,25 @@ is_weak(const struct tf_tls *t, const struct tls_session *s)
 	return !s->came_back || tf_os_ticks(t->os) - s->seen > TF_TLS_SESSION_SURE;
 }
 
-/* One of the few next places that is empty, or whose session will hardly be missed; NULL: none. */
+/* Empty, or its session is good for nothing. */
+static bool
+is_free(const struct tf_tls *t, const struct tls_session *s)
+{
+	return !s->session || is_over(t, s) || s->used || !SSL_SESSION_is_resumable(s->session);
+}
+
+/* One of the few next places that is free, or, for who came back, whose session will hardly be missed; NULL: none. */
 static struct tls_session *
-make_room(struct tf_tls *t, bool came_back)
+find_room(struct tf_tls *t, bool came_back)
 {
 	struct tls_session *oldest = NULL;
 	for (int i = 0; i < LOOK; i++) {
 		struct tls_session *s = &t->sessions[t->next++ % t->o.sessions];
-		if (!s->session || is_over(t, s) || s->used || !SSL_SESSION_is_resumable(s->session)) {
-			vacate(s);
+		if (is_free(t, s))
 			return s;
-		}
 		if (came_back && is_weak(t, s) && (!oldest || s->seen < oldest->seen))
 			oldest = s;
 	}
-	if (oldest)
-		vacate(oldest);
 	return oldest;
 }
 
@@ -114,6 +117,7 @@ make_id(struct tf_tls *t, uint32_t place, unsigned char id[static SSL_MAX_SSL_SE
 static void
 put(struct tf_tls_conn *c, struct tls_session *place, SSL_SESSION *take_session)
 {
+	vacate(place);
 	*place = (struct tls_session){.session = take_session,
 				      .client = tls_client_ref(c->client),
 				      .period = c->tls->period,
@@ -136,7 +140,7 @@ tls_session_keep(struct tf_tls_conn *c)
 	if (SSL_version(c->ssl) < TLS1_3_VERSION || !may_keep(c))
 		return false;
 	pthread_mutex_lock(&t->lock);
-	struct tls_session *place = make_room(t, SSL_session_reused(c->ssl));
+	struct tls_session *place = find_room(t, SSL_session_reused(c->ssl));
 	if (place) {
 		SSL_SESSION *session = SSL_get1_session(c->ssl);
 		make_id(t, (uint32_t)(place - t->sessions), id);
@@ -161,8 +165,8 @@ id_wanted(SSL *ssl, unsigned char *id, unsigned *n)
 	return 1;
 }
 
-/* A handshake is over. TLS 1.2: its session is kept, if its place is free still; a copy, for OpenSSL spoils that of a
- * connection that breaks, and this one is for many. */
+/* A handshake is over. TLS 1.2: its session is kept, if its place is to be had still; a copy, for OpenSSL spoils that
+ * of a connection that breaks, and this one is for many. */
 static int
 session_new(SSL *ssl, SSL_SESSION *session)
 {
@@ -173,7 +177,7 @@ session_new(SSL *ssl, SSL_SESSION *session)
 	SSL_SESSION *copy = SSL_SESSION_dup(session);
 	pthread_mutex_lock(&t->lock);
 	struct tls_session *place = &t->sessions[c->place];
-	bool put_there = copy && !place->session;
+	bool put_there = copy && (is_free(t, place) || (c->had_ticket && is_weak(t, place)));
 	if (put_there)
 		put(c, place, copy);
 	pthread_mutex_unlock(&t->lock);
@@ -275,21 +279,20 @@ offers_1_3(SSL *ssl)
 	return false;
 }
 
-/* TLS 1.2: has the client an id that names a session here, or is it to have one? Not who brought a ticket. */
+/* TLS 1.2: has the client an id that names a session here, or is it to have one? Who brings a ticket came back; it is
+ * given an id where there is room, by a full handshake. */
 static bool
 goes_by_id(struct tf_tls_conn *c)
 {
 	struct tf_tls *t = c->tls;
 	const unsigned char *p;
-	size_t n;
 	if (offers_1_3(c->ssl))
 		return false; /* its first ids mean nothing */
-	n = SSL_client_hello_get0_session_id(c->ssl, &p);
+	size_t n = SSL_client_hello_get0_session_id(c->ssl, &p);
 	if (n == SSL_MAX_SSL_SESSION_ID_LENGTH && find(t, p, TLS1_2_VERSION))
 		return true;
-	if (SSL_client_hello_get0_ext(c->ssl, TLSEXT_TYPE_session_ticket, &p, &n) && n)
-		return false;
-	struct tls_session *place = t->o.clients == TF_TLS_CLIENTS_MUST ? make_room(t, false) : NULL;
+	c->had_ticket = SSL_client_hello_get0_ext(c->ssl, TLSEXT_TYPE_session_ticket, &p, &n) && n;
+	struct tls_session *place = t->o.clients == TF_TLS_CLIENTS_MUST ? find_room(t, c->had_ticket) : NULL;
 	c->placed = place != NULL;
 	c->place = place ? (uint32_t)(place - t->sessions) : 0;
 	return c->placed;

@@ -35,23 +35,6 @@ has_id(const SSL_SESSION *session)
 	return !ticket_size(session) && n == SSL_MAX_SSL_SESSION_ID_LENGTH;
 }
 
-/* A server anew. Where the only place for a session is taken, those who come get tickets. */
-static void
-begin(struct stage *s, struct tf_os *os, const struct way *way)
-{
-	server_with(s, os, way->by_id ? 0 : 1);
-	if (!way->by_id)
-		SSL_SESSION_free(session_of(s, &s->good, NULL, TLS1_3_VERSION));
-}
-
-static SSL_SESSION *
-session_by(struct stage *s, const struct way *way, const struct pki_pair *who, X509 *chain)
-{
-	SSL_SESSION *session = session_of(s, who, chain, way->version);
-	assert_int_equal(has_id(session), way->by_id);
-	return session;
-}
-
 static bool
 is_resumed(struct stage *s, const struct pki_pair *who, X509 *chain, int version, SSL_SESSION *session)
 {
@@ -61,6 +44,34 @@ is_resumed(struct stage *s, const struct pki_pair *who, X509 *chain, int version
 	bool resumed = tf_tls_resumed(e.server);
 	part(&e);
 	return resumed;
+}
+
+/* A server anew. Where the only place for a session is taken, by one that came back, those who come get tickets. */
+static void
+begin(struct stage *s, struct tf_os *os, const struct way *way)
+{
+	server_with(s, os, way->by_id ? 0 : 1);
+	if (way->by_id)
+		return;
+	SSL_SESSION *first = session_of(s, &s->good, NULL, TLS1_3_VERSION);
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, first));
+	SSL_SESSION_free(first);
+}
+
+/* TLS 1.2 has tickets in spite of room where there may be no certificate. */
+static void
+begin_lasting(struct stage *s, struct tf_os *os, size_t way)
+{
+	s->o.clients = way == OLD_TICKET ? TF_TLS_CLIENTS_MAY : TF_TLS_CLIENTS_MUST;
+	begin(s, os, &ways[way]);
+}
+
+static SSL_SESSION *
+session_by(struct stage *s, const struct way *way, const struct pki_pair *who, X509 *chain)
+{
+	SSL_SESSION *session = session_of(s, who, chain, way->version);
+	assert_int_equal(has_id(session), way->by_id);
+	return session;
 }
 
 static void
@@ -94,7 +105,7 @@ a_session_is_resumed_again_and_again(void **state)
 {
 	struct stage *s = *state;
 	for (size_t i = 0; i < WAYS; i++) {
-		begin(s, tf_os_real(), &ways[i]);
+		begin_lasting(s, tf_os_real(), i);
 		SSL_SESSION *session = session_by(s, &ways[i], &s->deep, s->between.x);
 		for (int k = 0; k < 5; k++) {
 			if (i != OLD_ID)               /* which stays the same, and ends */
@@ -193,7 +204,7 @@ sessions_end_by_the_clock(void **state)
 	struct stage *s = *state;
 	struct tf_os *sim = simulate(s);
 	for (size_t i = 0; i < WAYS; i++) {
-		begin(s, sim, &ways[i]);
+		begin_lasting(s, sim, i);
 		SSL_SESSION *session = session_by(s, &ways[i], &s->good, NULL);
 		tf_sim_advance(sim, 3601 * TF_SEC);
 		assert_true(is_resumed(s, &s->good, NULL, ways[i].version, session));
@@ -387,6 +398,46 @@ an_old_session_keeps_its_place_while_it_is_used(void **state)
 	SSL_SESSION_free(other);
 	tf_tls_free(&s->tls);
 	tf_sim_free(&sim);
+}
+
+/* Where another's can go: its client came back. */
+static void
+an_old_client_with_a_ticket_is_given_an_id(void **state)
+{
+	struct stage *s = *state;
+	server_with(s, tf_os_real(), 1);
+	SSL_SESSION *other = session_by(s, &ways[ID], &s->good, NULL);
+	SSL_SESSION *ticket = session_by(s, &ways[OLD_TICKET], &s->deep, s->between.x);
+	assert_false(is_resumed(s, &s->deep, s->between.x, TLS1_2_VERSION, ticket));
+	assert_true(has_id(kept));
+	SSL_SESSION *id = kept;
+	kept = NULL;
+	assert_true(is_resumed(s, &s->deep, s->between.x, TLS1_2_VERSION, id)); /* from now on it is sure */
+	assert_false(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, other));
+	assert_true(is_resumed(s, &s->deep, s->between.x, TLS1_2_VERSION, ticket));
+	SSL_SESSION_free(other);
+	SSL_SESSION_free(ticket);
+	SSL_SESSION_free(id);
+}
+
+/* Who has not shown a certificate takes nobody's place. */
+static void
+a_hello_forgets_no_session(void **state)
+{
+	struct stage *s = *state;
+	unsigned want;
+	server_with(s, tf_os_real(), 1);
+	SSL_SESSION *kept_here = session_by(s, &ways[ID], &s->good, NULL);
+	SSL_SESSION *ticket = session_by(s, &ways[OLD_TICKET], &s->deep, s->between.x);
+	for (int i = 0; i < 3; i++) {
+		struct ends e = prepare(s, NULL, NULL, TLS1_2_VERSION, ticket);
+		assert_int_equal(SSL_do_handshake(e.client), -1);
+		assert_int_equal(tf_tls_handshake(e.server, &want, &e.fault), TF_BUSY);
+		part(&e);
+	}
+	assert_true(is_resumed(s, &s->good, NULL, TLS1_3_VERSION, kept_here));
+	SSL_SESSION_free(kept_here);
+	SSL_SESSION_free(ticket);
 }
 
 /* TLS 1.2: nor does it end with a connection that broke, or with one of somebody who has seen its id. */
@@ -589,6 +640,8 @@ main(void)
 		TEST(nameless_clients_are_not_kept),
 		TEST(an_id_is_of_its_version),
 		TEST(an_old_session_keeps_its_place_while_it_is_used),
+		TEST(an_old_client_with_a_ticket_is_given_an_id),
+		TEST(a_hello_forgets_no_session),
 		TEST(an_old_session_is_not_spoilt),
 		TEST(an_end_without_a_word_spoils_no_session),
 		TEST(old_clients_that_may_be_nameless_have_tickets),
