@@ -3,9 +3,10 @@
 #include "h2.h"
 #include "server_impl.h"
 
-#define LINGER_FOR (2 * TF_SEC)
-#define BODY_RATE  1024 /* bytes a second, after body_timeout */
-#define TURN       16   /* receives of a connection with streams before others have theirs */
+#define LINGER_FOR  (2 * TF_SEC)
+#define RESTS_AFTER TF_SEC
+#define BODY_RATE   1024 /* bytes a second, after body_timeout */
+#define TURN        16   /* receives of a connection with streams before others have theirs */
 
 static tf_dur
 ticks(const struct tf_conn *c)
@@ -598,6 +599,8 @@ void
 tf_conn_sweep(struct tf_conn *c, tf_dur now)
 {
 	const struct tf_server_options *o = &c->server->o;
+	if (c->tls && c->phase != TF_CONN_HANDSHAKE && now - c->moved > RESTS_AFTER)
+		tf_tls_rest(c->tls);
 	switch (c->phase) {
 	case TF_CONN_IDLE:
 		if (now - c->since > o->idle_timeout)

@@ -173,7 +173,6 @@ configure(struct making *m)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 					 SSL_OP_IGNORE_UNEXPECTED_EOF); /* HTTP tells where a message ends */
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-				      SSL_MODE_RELEASE_BUFFERS |
 				      SSL_MODE_NO_AUTO_CHAIN); /* what the file holds is sent, not what the CAs add */
 	tls_session_setup(ctx);
 	SSL_CTX_set_read_ahead(ctx, 1);

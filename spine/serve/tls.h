@@ -93,6 +93,8 @@ enum tf_err tf_tls_send(struct tf_tls_conn *c, const void *p, size_t n, size_t *
 			struct tf_fault *f) TF_MUST_USE;
 /* Bytes were taken from the socket and not given out yet: the poller will not tell of them. */
 bool tf_tls_pending(const struct tf_tls_conn *c);
+/* Gives back what it holds for sending and receiving, some 36 KB, until it is needed again. */
+void tf_tls_rest(struct tf_tls_conn *c);
 /* Tells the client that nothing more will come. */
 void tf_tls_shutdown(struct tf_tls_conn *c);
 

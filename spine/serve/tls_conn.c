@@ -92,10 +92,18 @@ tf_tls_handshake(struct tf_tls_conn *c, unsigned *out_want, struct tf_fault *f)
 	return TF_OK;
 }
 
+/* Clearing a queue that is empty costs more than asking. */
+static void
+forget_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 enum tf_err
 tf_tls_recv(struct tf_tls_conn *c, void *p, size_t n, size_t *out_n, unsigned *out_want, struct tf_fault *f)
 {
-	ERR_clear_error();
+	forget_errors();
 	int rc = SSL_read_ex(c->ssl, p, n, out_n);
 	return rc == 1 ? TF_OK : unfinished(c, rc, out_want, f, "TLS connection broke");
 }
@@ -103,7 +111,7 @@ tf_tls_recv(struct tf_tls_conn *c, void *p, size_t n, size_t *out_n, unsigned *o
 enum tf_err
 tf_tls_send(struct tf_tls_conn *c, const void *p, size_t n, size_t *out_n, unsigned *out_want, struct tf_fault *f)
 {
-	ERR_clear_error();
+	forget_errors();
 	int rc = SSL_write_ex(c->ssl, p, n, out_n);
 	return rc == 1 ? TF_OK : unfinished(c, rc, out_want, f, "TLS connection broke");
 }
@@ -112,6 +120,12 @@ bool
 tf_tls_pending(const struct tf_tls_conn *c)
 {
 	return SSL_has_pending(c->ssl);
+}
+
+void
+tf_tls_rest(struct tf_tls_conn *c)
+{
+	(void)SSL_free_buffers(c->ssl); /* not where there is something in them */
 }
 
 void
