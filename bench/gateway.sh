@@ -123,6 +123,8 @@ status 3 0 "connections kept"
 status 3 100 "connections new"
 client get "$at" label="policy status, no session resumed" rate=0 seconds=3 connections=256 new=10 full=100 pid=$server
 
+stop $server # anew: thousands of clients that came once have left their sessions
+serve "$work/data" "$work/log"
 busy purchases
 date=$(TZ=Asia/Kolkata date -d '+3 days' +%F)
 for batch in 1 64 256; do "$load" sync "$work/sync" bytes=900 batch=$batch seconds=2; done
