@@ -466,7 +466,8 @@ tf_conn_readable(struct tf_conn *c)
 		return;
 	}
 	if (c->phase == TF_CONN_HANDSHAKE) {
-		poll_to(c, 0);
+		if (c->server->handshaker_count)
+			poll_to(c, 0);
 		if (!c->dead)
 			tf_handshake_step(c);
 		return;

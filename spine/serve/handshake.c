@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "server_impl.h"
 
-#define HANDSHAKERS_MAX 8
+#define HANDSHAKERS_MAX 8 /* unless more are asked for */
 
 static void
 put_last(struct tf_handshakes *list, struct tf_conn *c)
@@ -65,20 +65,23 @@ work(void *arg)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Half of the cores: the loop and the disk want theirs. */
+/* Half of the cores that the loop leaves. Of two there is none to spare: a thread more only takes turns with the
+ * others, and makes each wait longer. */
 static uint32_t
-how_many(void)
+how_many(int wanted)
 {
-	long n = sysconf(_SC_NPROCESSORS_ONLN) / 2;
-	return n < 1 ? 1 : n > HANDSHAKERS_MAX ? HANDSHAKERS_MAX : (uint32_t)n;
+	if (wanted)
+		return wanted < 0 ? 0 : (uint32_t)wanted;
+	long n = (sysconf(_SC_NPROCESSORS_ONLN) - 1) / 2;
+	return n < 0 ? 0 : n > HANDSHAKERS_MAX ? HANDSHAKERS_MAX : (uint32_t)n;
 }
 
 enum tf_err
 tf_handshakers(struct tf_server *s, struct tf_fault *f)
 {
-	if (!s->o.tls)
+	uint32_t wanted = s->o.tls ? how_many(s->o.handshakers) : 0;
+	if (!wanted)
 		return TF_OK;
-	uint32_t wanted = how_many();
 	s->handshakers = tf_calloc(wanted, sizeof(struct tf_worker *));
 	if (!s->handshakers)
 		return tf_fault(f, TF_NO_MEMORY, "no memory for handshakes");
@@ -121,6 +124,11 @@ tf_handshake_step(struct tf_conn *c)
 {
 	struct tf_server *s = c->server;
 	TF_ASSERT(!c->in_handshaker);
+	if (!s->handshaker_count) {
+		c->handshake->result = step(c);
+		tf_conn_shaken(c);
+		return;
+	}
 	c->in_handshaker = true;
 	s->hands_out++;
 	pthread_mutex_lock(&s->lock);

@@ -71,6 +71,7 @@ tf_listen_options(struct tf_os *os, const struct tf_args *args, char out_host[st
 	o->host = out_host;
 	o->terminators = tf_args_cstr(args, "terminators");
 	o->peer_max = peer_max(o->connections_max, tf_args_int(args, "connections-per-peer"));
+	o->handshakers = (int)tf_args_int(args, "handshake-threads");
 	o->quiet = tf_args_flag(args, "quiet");
 	TF_TRY(tls_options(args, &t, f));
 	if (t.certificate)

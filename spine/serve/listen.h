@@ -27,6 +27,7 @@
 		 0,                                                                                                    \
 		 100000,                                                                                               \
 		 "of an address; 0: a quarter of all"},                                                                \
+		{"handshake-threads", TF_PARAM_INT, false, "N", "0", 0, 64, "for TLS; 0: by the cores"},               \
 	{                                                                                                              \
 		"terminators", TF_PARAM_TEXT, false, "ADDRS", NULL, 0, 0, "whose Client-Cert header is believed"       \
 	}
@@ -44,9 +45,9 @@ struct tf_otlp;
  * service: its name in traces. */
 enum tf_err tf_listen_otlp(struct tf_os *os, const struct tf_args *args, const char *service, const char *version,
 			   struct tf_watch *watch, struct tf_otlp **out, struct tf_fault *f) TF_MUST_USE;
-/* Fills host, port, tls, terminators, peer_max (by connections_max, which is there already) and quiet (a flag of the
- * command's own) of o by those options; host is kept in out_host. *out_tls is for the caller to free after the server,
- * NULL without TLS. */
+/* Fills host, port, tls, terminators, handshakers, peer_max (by connections_max, which is there already) and quiet (a
+ * flag of the command's own) of o by those options; host is kept in out_host. *out_tls is for the caller to free after
+ * the server, NULL without TLS. */
 enum tf_err tf_listen_options(struct tf_os *os, const struct tf_args *args, char out_host[static 256],
 			      struct tf_server_options *o, struct tf_tls **out_tls, struct tf_fault *f) TF_MUST_USE;
 /* Runs it with the signals caught; they are ignored afterwards. Logs "serve.ready" with the address and, when data is

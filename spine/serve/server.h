@@ -11,7 +11,7 @@
  * X-Correlation-Id (1 to 64 of letters, digits and "._:-") and traceparent are taken from the request or made anew, and
  * the correlation id is sent back. With `spans` each request of a sampled trace is recorded as a server span; a
  * handler's own spans are its children by tf_exchange_trace. /healthz, /readyz and /metrics are always there. TLS
- * handshakes are made in threads of their own, half as many as there are cores and 8 at most. Thread
+ * handshakes are made in threads of their own where there are cores for them. Thread
  * rule: all calls from the loop's thread, but for replies of an exchange in a worker, from that worker. */
 #pragma once
 #include "os/net.h"
@@ -62,13 +62,15 @@ struct tf_server_options {
 	uint32_t streams_max;     /* 4096 of HTTP/2, all connections together; one more is refused, to be tried again */
 	uint64_t bodies_max;      /* 256 MiB: bytes of bodies being read or worked on; past it 429 */
 	uint32_t workers;         /* 2 */
-	uint32_t queue_max;       /* 64: exchanges waiting for a worker; past it 503 */
-	uint32_t out_bytes;       /* 256 KiB: of an answer not sent yet before its worker waits */
-	tf_dur idle_timeout;      /* 60 s: a kept connection without a request is closed */
-	tf_dur head_timeout;      /* 10 s for a whole head; 408 */
-	tf_dur body_timeout;      /* 20 s without a byte, or less than 1 KiB/s after them; 408 */
-	tf_dur send_timeout;      /* 30 s without a byte taken by the client: closed */
-	tf_dur drain_timeout;     /* 30 s for what is under way when stopping */
+	int handshakers;      /* threads for TLS handshakes; 0: half of the cores but one, 8 at most; -1: none, the loop
+			       * makes      them */
+	uint32_t queue_max;   /* 64: exchanges waiting for a worker; past it 503 */
+	uint32_t out_bytes;   /* 256 KiB: of an answer not sent yet before its worker waits */
+	tf_dur idle_timeout;  /* 60 s: a kept connection without a request is closed */
+	tf_dur head_timeout;  /* 10 s for a whole head; 408 */
+	tf_dur body_timeout;  /* 20 s without a byte, or less than 1 KiB/s after them; 408 */
+	tf_dur send_timeout;  /* 30 s without a byte taken by the client: closed */
+	tf_dur drain_timeout; /* 30 s for what is under way when stopping */
 
 	uint32_t peer_max; /* connections of one address, of IPv6 of one /64, but for terminators; another is closed. 0:
 			    * any number */

@@ -226,10 +226,10 @@ void tf_exchange_log(struct tf_exchange *x);
 void tf_exchange_span(struct tf_exchange *x, tf_dur took);
 
 /* handshake.c */
-/* None without TLS. */
+/* None without TLS, or where there are too few cores. */
 enum tf_err tf_handshakers(struct tf_server *s, struct tf_fault *f) TF_MUST_USE;
 void tf_handshakers_end(struct tf_server *s);
-/* Takes a step of its handshake beside the loop. */
+/* Takes a step of its handshake: beside the loop, or without handshakers at once. */
 void tf_handshake_step(struct tf_conn *c);
 /* Goes on with those that took one. */
 void tf_handshakes_back(struct tf_server *s);

@@ -21,6 +21,7 @@
 static char dir[64], certificate[96], key[96], ca[96], crl[96];
 static struct pki_pair root, own, partner;
 static struct tf_tls *tls;
+static int handshakers = 2; /* -1: none */
 static struct site *site;
 
 /* Whom the connections refused, as the server told it. */
@@ -86,8 +87,11 @@ setup(void **state)
 		.certificate = certificate, .key = key, .clients = TF_TLS_CLIENTS_MUST, .client_ca = ca, .crl = crl};
 	OK(tf_tls_new(tf_os_real(), &o, &tls, NULL));
 	memset(&refusal, 0, sizeof refusal);
-	site = site_start((struct tf_server_options){
-		.tls = tls, .head_timeout = TF_SEC / 2, .refused = note_refusal, .refused_ctx = &refusal});
+	site = site_start((struct tf_server_options){.tls = tls,
+						     .handshakers = handshakers,
+						     .head_timeout = TF_SEC / 2,
+						     .refused = note_refusal,
+						     .refused_ctx = &refusal});
 	return 0;
 }
 
@@ -522,7 +526,7 @@ a_handshake_waits_for_room(void **state)
 	struct tf_tls_options o = {.certificate = certificate, .key = key};
 	struct tf_tls *much;
 	OK(tf_tls_new(tf_os_real(), &o, &much, NULL));
-	struct site *brief = site_start((struct tf_server_options){.tls = much});
+	struct site *brief = site_start((struct tf_server_options){.tls = much, .handshakers = handshakers});
 	struct tf_str first = hello(bytes, sizeof bytes);
 	for (int i = 0; i < 3; i++) {
 		struct client d = narrow_dial(brief->port);
@@ -593,7 +597,8 @@ a_flood_of_hellos_keeps_nobody_out(void **state)
 	enum { CONNECTIONS = 64, IN = 5 };
 	char bytes[4096];
 	struct tf_str first = hello(bytes, sizeof bytes);
-	struct site *small = site_start((struct tf_server_options){.tls = tls, .connections_max = CONNECTIONS});
+	struct site *small = site_start(
+		(struct tf_server_options){.tls = tls, .handshakers = handshakers, .connections_max = CONNECTIONS});
 	unsigned files = open_files(), most = 0, in = 0;
 	pid_t pid = fork();
 	if (pid == 0)
@@ -619,7 +624,7 @@ a_server_ends_in_the_middle_of_handshakes(void **state)
 	char bytes[4096];
 	struct tf_str first = hello(bytes, sizeof bytes);
 	for (int i = 0; i < 20; i++) {
-		struct site *brief = site_start((struct tf_server_options){.tls = tls});
+		struct site *brief = site_start((struct tf_server_options){.tls = tls, .handshakers = handshakers});
 		struct client d[8];
 		for (size_t k = 0; k < 8; k++) {
 			d[k] = site_dial(brief);
@@ -687,5 +692,7 @@ main(void)
 		cmocka_unit_test(a_forwarded_certificate_is_believed_from_a_terminator_only),
 	};
 	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
-	return cmocka_run_group_tests(tests, make_pki, drop_pki);
+	int failed = cmocka_run_group_tests_name("handshakes beside the loop", tests, make_pki, drop_pki);
+	handshakers = -1;
+	return failed + cmocka_run_group_tests_name("in the loop", tests, make_pki, drop_pki);
 }
