@@ -16,18 +16,29 @@ struct real_worker {
 	pthread_cond_t ended;
 };
 
-/* Where a thread waits: on its own stack, which is there as long as it does. */
+/* Where a thread that stays waits. */
 struct seat {
 	struct seat *next;
 	struct real_worker *work; /* NULL: none yet */
-	bool stays;
 	pthread_cond_t given;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct seat *parked;
+static struct seat seats[OS_WORKERS_STAY];
 static unsigned staying;
+static struct seat *parked;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+set_seats(void)
+{
+	parked = NULL;
+	staying = 0;
+	for (int i = 0; i < OS_WORKERS_STAY; i++) {
+		seats[i] = (struct seat){0};
+		TF_ASSERT(pthread_cond_init(&seats[i].given, NULL) == 0);
+	}
+}
 
 static void
 before_fork(void)
@@ -45,59 +56,62 @@ after_fork(void)
 static void
 in_child(void)
 {
-	parked = NULL;
-	staying = 0;
+	set_seats();
 	pthread_mutex_unlock(&lock);
 }
 
 static void
-mind_forks(void)
+set_up(void)
 {
+	set_seats();
 	TF_ASSERT(pthread_atfork(before_fork, after_fork, in_child) == 0);
 }
 
-/* With the lock held. */
-static bool
-may_stay(struct seat *s)
+/* Of a thread that stays, its seat; NULL: it ends with its work. With the lock held. */
+static struct seat *
+take_seat(void)
 {
-	if (!s->stays && staying < OS_WORKERS_STAY) {
-		staying++;
-		s->stays = pthread_detach(pthread_self()) == 0;
-	}
-	return s->stays;
+	if (staying == OS_WORKERS_STAY || pthread_detach(pthread_self()))
+		return NULL;
+	return &seats[staying++];
 }
 
-/* Its work is done, and another's begins; false: the thread is to end. */
-static bool
-next_work(struct seat *s)
+/* Its work is done; returns another's, or NULL: the thread is to end. */
+static struct real_worker *
+next_work(struct real_worker *done, struct seat **seat)
 {
+	struct real_worker *next = NULL;
 	pthread_mutex_lock(&lock);
-	struct real_worker *done = s->work;
-	s->work = NULL;
-	if (may_stay(s)) {
-		s->next = parked;
-		parked = s;
+	if (!*seat)
+		*seat = take_seat();
+	struct seat *own = *seat;
+	if (own) {
+		own->next = parked;
+		parked = own;
 	} else {
 		done->thread = pthread_self();
 		done->ends = true;
 	}
 	done->done = true;
 	pthread_cond_signal(&done->ended);
-	while (s->stays && !s->work)
-		pthread_cond_wait(&s->given, &lock);
+	while (own && !own->work)
+		pthread_cond_wait(&own->given, &lock);
+	if (own) {
+		next = own->work;
+		own->work = NULL;
+	}
 	pthread_mutex_unlock(&lock);
-	return s->work;
+	return next;
 }
 
 static void *
 thread_main(void *worker)
 {
-	struct seat s = {.work = worker};
-	TF_ASSERT(pthread_cond_init(&s.given, NULL) == 0);
+	struct real_worker *w = worker;
+	struct seat *seat = NULL;
 	do
-		s.work->fn(s.work->arg);
-	while (next_work(&s));
-	pthread_cond_destroy(&s.given);
+		w->fn(w->arg);
+	while ((w = next_work(w, &seat)));
 	return NULL;
 }
 
@@ -138,7 +152,7 @@ release(struct real_worker *w)
 enum tf_err
 os_start_real(struct tf_os *os, void (*fn)(void *), void *arg, struct tf_worker **out, struct tf_fault *f)
 {
-	TF_ASSERT(pthread_once(&once, mind_forks) == 0);
+	TF_ASSERT(pthread_once(&once, set_up) == 0);
 	struct real_worker *w = tf_malloc(sizeof *w);
 	if (!w)
 		return tf_fault(f, TF_NO_MEMORY, "cannot start a worker: out of memory");

@@ -449,7 +449,7 @@ who_leaves_in_a_handshake_harms_nobody(void **state)
 static void
 was_read(const struct client *d)
 {
-	struct sockaddr_in ours, peer;
+	struct sockaddr_in ours = {0}, peer = {0};
 	socklen_t n = sizeof ours;
 	int left = 1, fd = 3;
 	assert_int_equal(getsockname(d->fd, (struct sockaddr *)&ours, &n), 0);
