@@ -55,6 +55,7 @@ ready "$work/id.log" $!
 jwks=https://localhost:$port/jwks
 
 serve() { # DATA LOG: insure with everything on; $server, $at
+	: >"$2" # the one before was ready too
 	"$bin/tenfold-insure" serve --data "$1" --listen 127.0.0.1:0 --tls-cert "$work/id/certs/server.pem" --tls-key "$work/id/certs/server.key" \
 		--client-ca "$work/id/ca.pem" --client-cert must --crl "$work/id/crl.pem" --issuer $issuer --audience $audience --jwks "$jwks" \
 		--issuer-ca "$work/id/ca.pem" --audit "$1.audit" --rate 10000 --burst 20000 --connections 20000 --connections-per-peer 20000 --quiet 2>"$2" &
