@@ -32,7 +32,7 @@ struct tf_param {
 	const char *help;     /* lower case, no full stop */
 };
 
-#define TF_PARAMS_MAX 32
+#define TF_PARAMS_MAX 48
 #define TF_LIST_MAX   64 /* values of all lists together */
 
 struct tf_command {
