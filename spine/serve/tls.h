@@ -17,7 +17,8 @@
  * and CA; those that go on from one handshake share its certificates. All places: 80 MB when there is none between, 160
  * MB at most.
  *
- * Tickets (no state here) for all others, and when no place is free: encrypted by a key that changes every
+ * Tickets (no state here) for all others, and when no place is free, but not for TLS 1.2 clients who must show more
+ * certificates than are kept: each of their handshakes is a full one. Encrypted by a key that changes every
  * ticket_rotate; the one before still opens them. They carry the client's certificates.
  *
  * Not offered: TLS 1.1 and below, renegotiation, compression, early data. Bounds: TF_TLS_*. Thread rule: a connection
@@ -32,8 +33,8 @@
 #define TF_TLS_CACHE                4096          /* client certificates whose chain is known to be good */
 #define TF_TLS_SESSIONS             8192          /* kept in memory */
 #define TF_TLS_SESSION_SURE         (30 * TF_SEC) /* of a client that came back: so long nobody else gets its place */
-#define TF_TLS_SESSION_CERTIFICATES 3             /* of one of them, the leaf too; who has more gets a ticket */
-#define TF_TLS_SESSION_BYTES        4096          /* of these */
+#define TF_TLS_SESSION_CERTIFICATES 3    /* of one of them, the leaf too; who has more gets a ticket (TLS 1.3) */
+#define TF_TLS_SESSION_BYTES        4096 /* of these */
 
 struct tf_tls;
 struct tf_tls_conn;

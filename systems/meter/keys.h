@@ -1,8 +1,8 @@
 /* The index of Idempotency-Keys (flow/idem.h) of a data directory: DIR/keys, open in serve.
  *
  * What is kept of a key is the delivery's last event, a METER_EVENT_POSTED, so the log must not be trimmed past it: the
- * log's consumer "keys" stands where the keys begin. serve moves it before each trim; where none
- * runs the index's time hardly goes on, so tier goes by age as well. */
+ * log's consumer "keys" stands where the keys begin. serve moves it before each trim; where none runs the index's time
+ * hardly goes on, so tier goes by age as well. */
 #pragma once
 #include "store.h"
 
