@@ -260,7 +260,7 @@ main(int argc, char **argv)
 		if (!set_option(&l.o, argv[i]))
 			return load_fail(argv[i], NULL);
 	prctl(PR_SET_TIMERSLACK, 1000UL);
-	signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
+	signal(SIGPIPE, SIG_IGN); /* TLS is written without MSG_NOSIGNAL */
 	if (strcmp(argv[1], "sync") == 0)
 		return sync_limit(l.os, &l.o, argv[2]);
 	if (tf_net_parse(tf_str(argv[2]), l.o.host, &l.o.port, &f))

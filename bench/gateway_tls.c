@@ -1,4 +1,4 @@
-/* TLS as a partner's client speaks it; see gateway_load.h. */
+/* TLS as a partner's client speaks it, by BoringSSL (docs/decisions/generator.md); see gateway_load.h. */
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -54,7 +54,7 @@ identities_load(struct identities *ids, const struct options *o)
 {
 	struct identity one = {0};
 	SSL_CTX *ctx = ids->ctx = SSL_CTX_new(TLS_client_method());
-	if (!ctx || !o->ca || SSL_CTX_load_verify_file(ctx, o->ca) != 1)
+	if (!ctx || !o->ca || SSL_CTX_load_verify_locations(ctx, o->ca, NULL) != 1)
 		return load_fail("cannot read the servers' CA: ca=FILE", NULL);
 	if (o->tls == 12 && SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION) != 1)
 		return load_fail("no TLS 1.2", NULL);
@@ -62,8 +62,7 @@ identities_load(struct identities *ids, const struct options *o)
 	SSL_CTX_set_client_cert_cb(ctx, certificate_wanted);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, session_given);
-	SSL_CTX_set_read_ahead(ctx, 1); /* one system call for a record */
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE);
 	while (read_identity(o->identities, ids->count, &one)) {
 		struct identity *more = tf_realloc(ids->list, (ids->count + 1) * sizeof *more);
 		if (!more)
@@ -131,19 +130,21 @@ enum tf_err
 tls_recv(struct conn *c, void *p, size_t n, size_t *out_n, unsigned *want)
 {
 	ERR_clear_error();
-	int code = SSL_read_ex(c->ssl, p, n, out_n);
-	return code == 1 ? TF_OK : outcome(c, code, want);
+	int code = SSL_read(c->ssl, p, (int)n);
+	*out_n = code > 0 ? (size_t)code : 0;
+	return code > 0 ? TF_OK : outcome(c, code, want);
 }
 
 enum tf_err
 tls_send(struct conn *c, const void *p, size_t n, size_t *out_n, unsigned *want)
 {
 	ERR_clear_error();
-	int code = SSL_write_ex(c->ssl, p, n, out_n);
-	return code == 1 ? TF_OK : outcome(c, code, want);
+	int code = SSL_write(c->ssl, p, (int)n);
+	*out_n = code > 0 ? (size_t)code : 0;
+	return code > 0 ? TF_OK : outcome(c, code, want);
 }
 
-/* close_notify is sent: a session whose connection ended without is not resumed by OpenSSL. */
+/* close_notify is sent: many servers do not resume a session whose connection ended without. */
 void
 tls_end(struct conn *c)
 {

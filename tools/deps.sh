@@ -6,7 +6,8 @@ set -eu
 build="gcc libc6-dev make meson ninja-build pkg-config libcmocka-dev libsqlite3-dev libzstd-dev libexpat1-dev
 zlib1g-dev libxxhash-dev libssl-dev libcurl4-openssl-dev libyaml-dev libpcre2-dev libnghttp2-dev python3 python3-jsonschema tzdata ca-certificates jq curl"
 check="git python3-venv nginx-light sqlite3 strace gawk clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev llvm-14
-libxml2-utils unzip zip xz-utils openssl procps patch nghttp2-client"
+libxml2-utils unzip zip xz-utils openssl procps patch nghttp2-client
+android-libboringssl-dev"
 
 case "${1:-build}" in
 build) want=$build ;;

@@ -109,7 +109,7 @@ make_room(struct tf_idem *x, struct tf_str name, struct tf_fault *f)
 	if (!known && x->partners.count >= x->o.partners_max)
 		return tf_fault(f, TF_OVERLOAD, "%zu partners have idempotency keys: no more are taken",
 				x->partners.count);
-	if (idem_table_reserve(&x->table, 0) || idem_partner_add(&x->partners, partner, 0) ||
+	if (idem_table_reserve(&x->table) || idem_partner_add(&x->partners, partner, 0) ||
 	    idem_partner_add(&x->table.partners, partner, 0))
 		return idem_no_memory(f);
 	return TF_OK;
@@ -183,7 +183,7 @@ remember(struct tf_idem *x, uint64_t offset, const struct tf_decision *d, struct
 	uint64_t partner = partner_of(x, d->name.partner);
 	struct idem_entry e = {.key = key_of(x, &d->name), .body = body_of(d->hash), .offset = offset};
 	e.second = (uint32_t)(x->clock / TF_SEC);
-	if (idem_table_reserve(&x->table, 0))
+	if (idem_table_reserve(&x->table))
 		return idem_no_memory(f);
 	if (!idem_table_put(&x->table, &e))
 		return TF_OK;
@@ -250,16 +250,10 @@ static enum tf_err
 seal_begin(struct tf_idem *x, struct tf_fault *f)
 {
 	struct idem_table fresh;
-	bool full = x->table.count >= x->o.run_keys;
 	if (!x->table.count)
 		x->table.earliest = x->table.latest = x->clock;
-	if (idem_runs_reserve(x) || idem_table_init(&fresh, x->table.next))
+	if (idem_runs_reserve(x) || idem_table_begin(&fresh, x->table.next, x->o.run_keys))
 		return idem_no_memory(f);
-	/* After a full table the next will be full too: it begins as large, and never stops to grow. */
-	if (idem_table_reserve(&fresh, full ? x->table.size : 0)) {
-		idem_table_release(&fresh);
-		return idem_no_memory(f);
-	}
 	x->sealing = x->table;
 	x->table = fresh;
 	atomic_store(&x->done, false);

@@ -88,10 +88,11 @@ enum tf_err idem_seal_end(struct tf_idem *x, struct tf_fault *f) TF_MUST_USE;
 enum tf_err idem_start(struct tf_idem *x, struct tf_fault *f) TF_MUST_USE;
 
 /* idem_table.c */
-enum tf_err idem_table_init(struct idem_table *t, uint64_t first) TF_MUST_USE;
+/* With places for so many keys, so that it need not stop to grow; the kernel gives the memory as they are taken. */
+enum tf_err idem_table_begin(struct idem_table *t, uint64_t first, uint64_t keys) TF_MUST_USE;
 void idem_table_release(struct idem_table *t);
-/* Room for one more; the first time for size places. */
-enum tf_err idem_table_reserve(struct idem_table *t, uint64_t size) TF_MUST_USE;
+/* Room for one more. */
+enum tf_err idem_table_reserve(struct idem_table *t) TF_MUST_USE;
 const struct idem_entry *idem_table_find(const struct idem_table *t, struct idem_key key);
 /* Adds or replaces; true when it was new. Needs a reserved place. */
 bool idem_table_put(struct idem_table *t, const struct idem_entry *e);

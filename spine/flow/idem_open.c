@@ -153,8 +153,8 @@ idem_start(struct tf_idem *x, struct tf_fault *f)
 	TF_TRY(tf_os_list(x->os, x->dir, on_file, &(struct listing){x, f}, f));
 	TF_TRY(start_of_tail(x, &from, f));
 	/* What was passed over as too old belongs to the next run all the same: runs follow each other. */
-	if (idem_table_init(&x->table, x->run_count ? x->runs[x->run_count - 1]->next : from) ||
-	    idem_table_reserve(&x->table, 0))
+	uint64_t first = x->run_count ? x->runs[x->run_count - 1]->next : from;
+	if (idem_table_begin(&x->table, first, x->o.run_keys))
 		return idem_no_memory(f);
 	x->table.next = from;
 	x->clock = x->run_count ? x->runs[x->run_count - 1]->latest : 0;

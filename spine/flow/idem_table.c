@@ -4,8 +4,8 @@
 
 #define SIZE_LEAST 1024u
 
-enum tf_err
-idem_table_init(struct idem_table *t, uint64_t first)
+static enum tf_err
+init(struct idem_table *t, uint64_t first)
 {
 	*t = (struct idem_table){.first = first, .next = first, .lowest = UINT64_MAX, .earliest = TF_TIME_MAX};
 	t->latest = -TF_TIME_MAX;
@@ -46,12 +46,29 @@ grow(struct idem_table *t, uint64_t size)
 	return TF_OK;
 }
 
-enum tf_err
-idem_table_reserve(struct idem_table *t, uint64_t size)
+static bool
+holds(uint64_t size, uint64_t keys)
 {
-	if (!t->size)
-		return grow(t, size > SIZE_LEAST ? size : SIZE_LEAST);
-	return (t->count + 1) * 4 > t->size * 3 ? grow(t, t->size * 2) : TF_OK;
+	return keys * 4 <= size * 3;
+}
+
+enum tf_err
+idem_table_begin(struct idem_table *t, uint64_t first, uint64_t keys)
+{
+	uint64_t size = SIZE_LEAST;
+	while (!holds(size, keys))
+		size *= 2;
+	TF_TRY(init(t, first));
+	enum tf_err e = grow(t, size);
+	if (e)
+		idem_table_release(t);
+	return e;
+}
+
+enum tf_err
+idem_table_reserve(struct idem_table *t)
+{
+	return holds(t->size, t->count + 1) ? TF_OK : grow(t, t->size * 2);
 }
 
 const struct idem_entry *

@@ -76,6 +76,8 @@ write_pages(struct idem_run *r, struct tf_file *file, const struct idem_entry *l
 			fill_page(piece + (size_t)n * IDEM_PAGE_BYTES, page + n, list + from, count);
 		}
 		e = tf_file_write(file, piece, (size_t)n * IDEM_PAGE_BYTES, IDEM_PAGE_BYTES * (uint64_t)(page + 1), f);
+		if (!e)
+			e = tf_file_sync(file, f); /* in pieces: the log's next sync would wait for all of it */
 		page += n;
 	}
 	tf_free(piece);

@@ -13,6 +13,7 @@
 #include "flow/pages.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -23,6 +24,7 @@
 #define MAGIC        "TFPAGES1"
 #define HEAD_BYTES   32
 #define PATH_BYTES   1024
+#define PIECE_PAGES  16 /* synced together: the log's next sync would wait for all of them */
 #define MANIFEST_MAX ((size_t)1 << 30)
 
 struct tf_pages {
@@ -41,11 +43,14 @@ struct tf_pages {
 	uint32_t saved_pages;
 	_Atomic uint64_t next;
 
-	/* What was staged: copies of pages, and whose. */
-	uint8_t *copies;
-	uint32_t *copied;
-	uint32_t copied_count;
+	/* What was staged. Whoever comes first copies a page as it was then: the saver, or who is about to change it.
+	 */
+	uint32_t *staged;
+	uint32_t staged_pages;
 	uint64_t staged_count, staged_next;
+	pthread_mutex_t lock;
+	_Atomic uint8_t *due; /* 1: staged and not copied yet; set by stage, cleared under the lock */
+	uint8_t **before;     /* copies that the saver has not written */
 };
 
 static uint64_t
@@ -190,7 +195,10 @@ tf_pages_open(struct tf_os *os, const char *dir, const struct tf_pages_options *
 	p->marked = tf_calloc(p->page_max + 1, 1);
 	p->check = tf_calloc(p->page_max + 1, sizeof *p->check);
 	p->side = tf_calloc(p->page_max + 1, 1);
-	enum tf_err e = p->page && p->marked && p->check && p->side ? TF_OK : no_memory(f);
+	p->due = tf_calloc(p->page_max + 1, 1);
+	p->before = tf_calloc(p->page_max + 1, sizeof *p->before);
+	pthread_mutex_init(&p->lock, NULL);
+	enum tf_err e = p->page && p->marked && p->check && p->side && p->due && p->before ? TF_OK : no_memory(f);
 	if (!e && dir && (size_t)snprintf(p->dir, sizeof p->dir, "%s", dir) >= sizeof p->dir)
 		e = tf_fault(f, TF_INVALID, "path too long: '%s'", dir);
 	if (!e && dir)
@@ -204,13 +212,17 @@ tf_pages_open(struct tf_os *os, const char *dir, const struct tf_pages_options *
 }
 
 static void
-drop_copies(struct tf_pages *p)
+drop_staged(struct tf_pages *p)
 {
-	tf_free(p->copies);
-	tf_free(p->copied);
-	p->copies = NULL;
-	p->copied = NULL;
-	p->copied_count = 0;
+	for (uint32_t n = 0; n < p->staged_pages; n++) {
+		uint32_t i = p->staged[n];
+		p->due[i] = 0;
+		tf_free(p->before[i]);
+		p->before[i] = NULL;
+	}
+	tf_free(p->staged);
+	p->staged = NULL;
+	p->staged_pages = 0;
 }
 
 void
@@ -219,13 +231,16 @@ tf_pages_close(struct tf_pages **pages)
 	struct tf_pages *p = *pages;
 	if (!p)
 		return;
-	drop_copies(p);
+	drop_staged(p);
 	for (uint32_t i = 0; p->page && i < p->page_max; i++)
 		tf_free(p->page[i]);
 	tf_free(p->page);
 	tf_free(p->marked);
 	tf_free(p->check);
 	tf_free(p->side);
+	tf_free((void *)p->due);
+	tf_free(p->before);
+	pthread_mutex_destroy(&p->lock);
 	tf_file_close(&p->file);
 	tf_free(p);
 	*pages = NULL;
@@ -262,13 +277,29 @@ tf_pages_at(const struct tf_pages *p, uint64_t i)
 	return slot(p, i);
 }
 
+/* No memory: the page stays without a copy, and the save fails. */
+static void
+copy_due(struct tf_pages *p, uint64_t page)
+{
+	pthread_mutex_lock(&p->lock);
+	if (p->due[page]) {
+		p->before[page] = tf_malloc(TF_PAGE_BYTES);
+		if (p->before[page])
+			memcpy(p->before[page], p->page[page], TF_PAGE_BYTES);
+		p->due[page] = 0;
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
 void *
 tf_pages_touch(struct tf_pages *p, uint64_t i)
 {
 	TF_ASSERT(i < p->count);
-	uint8_t *mark = &p->marked[i / p->per_page];
-	p->marked_count += !*mark;
-	*mark = 1;
+	uint64_t page = i / p->per_page;
+	if (p->due[page])
+		copy_due(p, page);
+	p->marked_count += !p->marked[page];
+	p->marked[page] = 1;
 	return slot(p, i);
 }
 
@@ -293,16 +324,15 @@ enum tf_err
 tf_pages_stage(struct tf_pages *p, uint64_t next, struct tf_fault *f)
 {
 	TF_ASSERT(p->file);
-	drop_copies(p);
-	p->copies = tf_malloc((size_t)p->marked_count * TF_PAGE_BYTES + 1);
-	p->copied = tf_malloc((p->marked_count + 1) * sizeof *p->copied);
-	if (!p->copies || !p->copied)
+	drop_staged(p);
+	p->staged = tf_malloc((p->marked_count + 1) * sizeof *p->staged);
+	if (!p->staged)
 		return no_memory(f);
 	for (uint32_t i = 0, pages = pages_of(p, p->count); i < pages; i++) {
 		if (!p->marked[i])
 			continue;
-		memcpy(p->copies + (size_t)p->copied_count * TF_PAGE_BYTES, p->page[i], TF_PAGE_BYTES);
-		p->copied[p->copied_count++] = i;
+		p->staged[p->staged_pages++] = i;
+		p->due[i] = 1;
 		p->marked[i] = 0;
 	}
 	p->marked_count = 0;
@@ -311,19 +341,49 @@ tf_pages_stage(struct tf_pages *p, uint64_t next, struct tf_fault *f)
 	return TF_OK;
 }
 
-/* The copies go to the side of their page that the manifest on disk does not name. */
-static enum tf_err
-write_copies(struct tf_pages *p, struct tf_fault *f)
+/* The page as it was when it was staged: a copy that is kept, or one in buffer. NULL: there was no memory to keep it.
+ */
+static const uint8_t *
+as_staged(struct tf_pages *p, uint32_t i, uint8_t *buffer)
 {
-	for (uint32_t c = 0; c < p->copied_count; c++) {
-		uint32_t i = p->copied[c];
-		const uint8_t *bytes = p->copies + (size_t)c * TF_PAGE_BYTES;
-		if (i < p->saved_pages)
-			p->side[i] = !p->side[i];
-		p->check[i] = checksum(bytes, i);
-		TF_TRY(tf_file_write(p->file, bytes, TF_PAGE_BYTES, place(i, p->side[i]), f));
+	pthread_mutex_lock(&p->lock);
+	const uint8_t *bytes = p->before[i];
+	if (p->due[i]) {
+		bytes = memcpy(buffer, p->page[i], TF_PAGE_BYTES);
+		p->due[i] = 0;
 	}
-	return p->copied_count ? tf_file_sync(p->file, f) : TF_OK;
+	pthread_mutex_unlock(&p->lock);
+	return bytes;
+}
+
+/* It goes to the side that the manifest on disk does not name. */
+static enum tf_err
+write_page(struct tf_pages *p, uint32_t i, const uint8_t *bytes, struct tf_fault *f)
+{
+	if (!bytes)
+		return no_memory(f);
+	if (i < p->saved_pages)
+		p->side[i] = !p->side[i];
+	p->check[i] = checksum(bytes, i);
+	return tf_file_write(p->file, bytes, TF_PAGE_BYTES, place(i, p->side[i]), f);
+}
+
+static enum tf_err
+write_pages(struct tf_pages *p, struct tf_fault *f)
+{
+	uint8_t *buffer = tf_malloc(TF_PAGE_BYTES);
+	enum tf_err e = buffer ? TF_OK : no_memory(f);
+	for (uint32_t n = 0; n < p->staged_pages && !e; n++) {
+		uint32_t i = p->staged[n];
+		e = write_page(p, i, as_staged(p, i, buffer), f);
+		tf_free(p->before[i]);
+		p->before[i] = NULL;
+		bool sync = n % PIECE_PAGES == PIECE_PAGES - 1 || n == p->staged_pages - 1;
+		if (!e && sync)
+			e = tf_file_sync(p->file, f);
+	}
+	tf_free(buffer);
+	return e;
 }
 
 static enum tf_err
@@ -350,10 +410,10 @@ enum tf_err
 tf_pages_save(struct tf_pages *p, struct tf_fault *f)
 {
 	uint32_t pages = pages_of(p, p->staged_count);
-	TF_TRY(write_copies(p, f));
+	TF_TRY(write_pages(p, f));
 	TF_TRY(write_manifest(p, pages, f));
 	p->saved_pages = pages;
 	p->next = p->staged_next;
-	drop_copies(p);
+	drop_staged(p);
 	return TF_OK;
 }

@@ -1,12 +1,13 @@
 /* State as a pool of equal slots in memory, with a snapshot on disk that costs what has changed since the last one.
  *
  * Slots lie in pages of 64 KiB, numbered from 0 in the order they were added; none is ever taken away. Touching a slot
- * marks its page. A snapshot is taken in two steps: tf_pages_stage copies the marked pages (in the caller's thread,
- * when the state holds exactly the events below an offset), tf_pages_save writes the copies (in a worker, while the
- * state goes on). Each page has two places in the file and takes them in turn; which one stands is written in a
+ * marks its page. A snapshot is taken in two steps: tf_pages_stage notes the marked pages (in the caller's thread, when
+ * the state holds exactly the events below an offset), tf_pages_save writes them as they were then (in a worker, while
+ * the state goes on: a page that is touched before it was written is copied first, so nobody waits for all of them).
+ * Each page has two places in the file and takes them in turn; which one stands is written in a
  * manifest that is replaced as a whole, together with the offset. So a crash leaves the last snapshot, whole. Bytes:
- * docs/formats/pages.md. Memory: slots_max / slots per page * 17 bytes, the pages that are used, and copies of the
- * marked ones while saving. On disk twice the pages. One writer per directory; its owner's log holds the lock. Thread
+ * docs/formats/pages.md. Memory: slots_max / slots per page * 27 bytes, the pages that are used, and copies of those
+ * touched while saving. On disk twice the pages. One writer per directory; its owner's log holds the lock. Thread
  * rule: one thread, but for tf_pages_save, which may run beside everything but another stage or save. */
 #pragma once
 #include "os/os.h"
@@ -40,7 +41,8 @@ enum tf_err tf_pages_reserve(struct tf_pages *p, struct tf_fault *f) TF_MUST_USE
 /* One more slot, zeroed and marked. Needs a reserved place: asserted. */
 void *tf_pages_add(struct tf_pages *p);
 
-/* Copies what is marked; next is the offset after the last event that the slots hold. */
+/* What is marked will be saved as it is now; next is the offset after the last event that the slots hold. */
 enum tf_err tf_pages_stage(struct tf_pages *p, uint64_t next, struct tf_fault *f) TF_MUST_USE;
-/* Writes what was staged and makes it the snapshot. After a failure the process must end. */
+/* Writes what was staged and makes it the snapshot. TF_NO_MEMORY also when a touch had none to keep a page by. After a
+ * failure the process must end. */
 enum tf_err tf_pages_save(struct tf_pages *p, struct tf_fault *f) TF_MUST_USE;

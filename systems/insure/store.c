@@ -10,7 +10,7 @@
 
 #define POLICIES      "/insure/v1/policies/"
 #define PATH_BYTES    1024
-#define PAGES_MARKED  512 /* 32 MiB to copy: a snapshot is due before that takes long */
+#define PAGES_MARKED  512 /* 32 MiB to write: a snapshot is due before that takes long */
 #define PUBLISH_BYTES (256u << 20)
 
 enum tf_err
