@@ -74,10 +74,18 @@ take_certificate(struct tf_tls_conn *c, struct tf_fault *f)
 	return tf_fault(f, TF_DENIED, "the client's certificate was refused: %s", X509_verify_cert_error_string(error));
 }
 
+/* Clearing a queue that is empty costs more than asking. */
+static void
+forget_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 enum tf_err
 tf_tls_handshake(struct tf_tls_conn *c, unsigned *out_want, struct tf_fault *f)
 {
-	ERR_clear_error();
+	forget_errors();
 	int rc = SSL_do_handshake(c->ssl);
 	if (rc != 1) {
 		enum tf_err e = unfinished(c, rc, out_want, f, "TLS handshake failed");
@@ -90,14 +98,6 @@ tf_tls_handshake(struct tf_tls_conn *c, unsigned *out_want, struct tf_fault *f)
 	TF_TRY(take_certificate(c, f));
 	c->done = true;
 	return TF_OK;
-}
-
-/* Clearing a queue that is empty costs more than asking. */
-static void
-forget_errors(void)
-{
-	if (ERR_peek_error())
-		ERR_clear_error();
 }
 
 enum tf_err
@@ -131,10 +131,10 @@ tf_tls_rest(struct tf_tls_conn *c)
 void
 tf_tls_shutdown(struct tf_tls_conn *c)
 {
-	ERR_clear_error();
+	forget_errors();
 	if (c->done && !c->broken)
 		SSL_shutdown(c->ssl);
-	ERR_clear_error();
+	forget_errors();
 }
 
 const struct tf_certificate *
