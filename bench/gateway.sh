@@ -3,13 +3,12 @@
 # contract, correlation, audit. 1,000 clients of `tenfold identity`'s CA, 10 % of requests on new connections that resume
 # a session, 10 million policies. Beside it in the same run: nginx, mutual TLS by the same CA and CRL, serving a static
 # file as long as a policy's answer to the same requests; and the disk's own append and fdatasync.
-# JSON lines, each with the generator's CPU (its TLS is BoringSSL: docs/decisions/generator.md). Open loop where a rate is
-# offered: latency counts from when a request was due. Peaks are a closed loop's, over as many connections as the open
-# loop has, and 80 % is of the peak just measured: the machine's speed changes by the minute. What is compared are the
-# rounds' medians. Where the generator used a whole core
-# the peak is its own, and the ratio of the servers' CPU per request, printed beside the ratio of the peaks, is the one to
-# trust. TLS is 1.3 but where a line says 1.2. `cores` is what generator and server together would use at 20,000 purchases
-# a second, by what each cost them at the peak.
+# JSON lines, each with the generator's CPU (its TLS is BoringSSL: docs/decisions/generator.md). Open loop where a rate
+# is offered: latency counts from when a request was due. Peaks are a closed loop's, over as many connections as the
+# open loop has, and 80 % is of the peak just measured: the machine's speed changes by the minute. What is compared are
+# the rounds' medians. Where the generator used a whole core the peak is its own, and the ratio of the servers' CPU per
+# request, printed beside the ratio of the peaks, is the one to trust. TLS is 1.3 but where a line says 1.2. `cores` is
+# what generator and server together would use at 20,000 purchases a second, by what each cost them at the peak.
 # POLICIES, CLIENTS, SECONDS_EACH, ROUNDS, RATES, IDLE change it. Ports 9443 (the issuer) and a random one must be free.
 set -euo pipefail
 bin=$(realpath "$(dirname "$TENFOLD")")

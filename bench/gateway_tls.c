@@ -144,7 +144,7 @@ tls_send(struct conn *c, const void *p, size_t n, size_t *out_n, unsigned *want)
 	return code > 0 ? TF_OK : outcome(c, code, want);
 }
 
-/* close_notify is sent: many servers do not resume a session whose connection ended without. */
+/* close_notify is sent: OpenSSL's server, unless told otherwise, spoils a session whose connection ended without. */
 void
 tls_end(struct conn *c)
 {

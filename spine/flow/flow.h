@@ -6,11 +6,12 @@
  * (tf_flow_begin, tf_flow_end) between which the caller goes on and submits what the next one covers. Told events wait
  * in a queue until publish turns many of them into storage in one step, in a worker beside the caller; publish must
  * store the offset it was given together with its effects, so that a crash repeats or skips the whole step. What it
- * stores is made of the events, or of a copy of the state that prepare takes. Opening replays what the log holds past
+ * stores is made of the events, or of the state as prepare saw it (pages.h). Opening replays what the log holds past
  * that offset: snapshot (what publish stored) and tail (the log). Bounds: the queue holds at most queue_bytes; past it
  * submit answers TF_OVERLOAD or, with wait set, publishes first. A failed append, sync or publish breaks the flow:
  * every later call returns that error; end the process and open again. Thread rule: all calls from one thread; publish,
- * and before and synced, each run in a worker, one at a time, and must not touch the state of decide and apply. */
+ * and before and synced, each run in a worker, one at a time, and must not touch the state of decide and apply but by
+ * tf_pages_save. */
 #pragma once
 #include "store/log.h"
 
@@ -38,8 +39,8 @@ struct tf_flow_ops {
 	enum tf_err (*published)(void *ctx, uint64_t *out_next, struct tf_fault *f);
 	/* After the sync that covers the event at offset; in the caller's thread. */
 	void (*tell)(void *token, uint64_t offset);
-	/* Before a publish, in the caller's thread, while the state holds exactly the events below next: copies what
-	 * publish will store. The events it is given then have no bytes. NULL: none. */
+	/* Before a publish, in the caller's thread, while the state holds exactly the events below next: notes what
+	 * publish will store (tf_pages_stage), or copies it. The events it is given then have no bytes. NULL: none. */
 	enum tf_err (*prepare)(void *ctx, uint64_t next, struct tf_fault *f);
 	/* Ahead of each sync of the log: makes durable what must be there before anybody is told. NULL: nothing. */
 	enum tf_err (*before)(void *ctx, struct tf_fault *f);

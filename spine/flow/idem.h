@@ -16,10 +16,10 @@
  * is read, those of its records: forward only, and by at most TF_IDEM_STEP at once. So a wall clock that is wrong for a
  * moment or a whole boot, by a year say, costs each key a minute of its retention and not all of it, and one that is
  * set back keeps nothing for ever. Time in which nothing ticks counts as a minute at most: over a long stop keys are
- * kept longer. Bounds: run_keys in memory (60 bytes each, twice while a run is written; a table that grows would stop
- * everybody for a tenth of a second, so its places are there from the start, and cost memory as they are taken),
- * partner_keys and keys_max unexpired, beyond which a new key is TF_OVERLOAD; partners_max. Thread rule: one thread; a
- * worker of its own writes runs. */
+ * kept longer. Bounds: run_keys in memory (54 to 107 bytes each, 60 by default, twice while a run is written; a table
+ * that grows stops everybody for a tenth of a second, so its places are allocated at open and again for each run, and
+ * grow only past 3/4), partner_keys and keys_max unexpired, beyond which a new key is TF_OVERLOAD; partners_max. Thread
+ * rule: one thread; a worker of its own writes runs. */
 #pragma once
 #include "flow/decision.h"
 #include "store/log.h"

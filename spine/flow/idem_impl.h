@@ -88,7 +88,7 @@ enum tf_err idem_seal_end(struct tf_idem *x, struct tf_fault *f) TF_MUST_USE;
 enum tf_err idem_start(struct tf_idem *x, struct tf_fault *f) TF_MUST_USE;
 
 /* idem_table.c */
-/* With places for so many keys, so that it need not stop to grow; the kernel gives the memory as they are taken. */
+/* With places for so many keys, so that it need not stop to grow. */
 enum tf_err idem_table_begin(struct idem_table *t, uint64_t first, uint64_t keys) TF_MUST_USE;
 void idem_table_release(struct idem_table *t);
 /* Room for one more. */

@@ -4,14 +4,6 @@
 
 #define SIZE_LEAST 1024u
 
-static enum tf_err
-init(struct idem_table *t, uint64_t first)
-{
-	*t = (struct idem_table){.first = first, .next = first, .lowest = UINT64_MAX, .earliest = TF_TIME_MAX};
-	t->latest = -TF_TIME_MAX;
-	return tf_map_init(&t->partners, TF_MAP_OWN_KEYS);
-}
-
 void
 idem_table_release(struct idem_table *t)
 {
@@ -58,7 +50,9 @@ idem_table_begin(struct idem_table *t, uint64_t first, uint64_t keys)
 	uint64_t size = SIZE_LEAST;
 	while (!holds(size, keys))
 		size *= 2;
-	TF_TRY(init(t, first));
+	*t = (struct idem_table){.first = first, .next = first, .lowest = UINT64_MAX, .earliest = TF_TIME_MAX};
+	t->latest = -TF_TIME_MAX;
+	TF_TRY(tf_map_init(&t->partners, TF_MAP_OWN_KEYS));
 	enum tf_err e = grow(t, size);
 	if (e)
 		idem_table_release(t);

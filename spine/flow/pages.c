@@ -43,8 +43,7 @@ struct tf_pages {
 	uint32_t saved_pages;
 	_Atomic uint64_t next;
 
-	/* What was staged. Whoever comes first copies a page as it was then: the saver, or who is about to change it.
-	 */
+	/* What was staged. A page is copied as it was then by whoever comes first: the saver, or who changes it. */
 	uint32_t *staged;
 	uint32_t staged_pages;
 	uint64_t staged_count, staged_next;
@@ -341,8 +340,7 @@ tf_pages_stage(struct tf_pages *p, uint64_t next, struct tf_fault *f)
 	return TF_OK;
 }
 
-/* The page as it was when it was staged: a copy that is kept, or one in buffer. NULL: there was no memory to keep it.
- */
+/* The page as it was then: a copy that is kept, or one in buffer. NULL: there was no memory to keep it. */
 static const uint8_t *
 as_staged(struct tf_pages *p, uint32_t i, uint8_t *buffer)
 {
@@ -350,7 +348,7 @@ as_staged(struct tf_pages *p, uint32_t i, uint8_t *buffer)
 	const uint8_t *bytes = p->before[i];
 	if (p->due[i]) {
 		bytes = memcpy(buffer, p->page[i], TF_PAGE_BYTES);
-		p->due[i] = 0;
+		p->due[i] = 0; /* last: a touch looks without the lock */
 	}
 	pthread_mutex_unlock(&p->lock);
 	return bytes;

@@ -4,8 +4,8 @@
  * marks its page. A snapshot is taken in two steps: tf_pages_stage notes the marked pages (in the caller's thread, when
  * the state holds exactly the events below an offset), tf_pages_save writes them as they were then (in a worker, while
  * the state goes on: a page that is touched before it was written is copied first, so nobody waits for all of them).
- * Each page has two places in the file and takes them in turn; which one stands is written in a
- * manifest that is replaced as a whole, together with the offset. So a crash leaves the last snapshot, whole. Bytes:
+ * Each page has two places in the file and takes them in turn; which one stands is written in a manifest that is
+ * replaced as a whole, together with the offset. So a crash leaves the last snapshot, whole. Bytes:
  * docs/formats/pages.md. Memory: slots_max / slots per page * 27 bytes, the pages that are used, and copies of those
  * touched while saving. On disk twice the pages. One writer per directory; its owner's log holds the lock. Thread
  * rule: one thread, but for tf_pages_save, which may run beside everything but another stage or save. */
@@ -34,7 +34,7 @@ uint64_t tf_pages_next(const struct tf_pages *p);
 uint32_t tf_pages_marked(const struct tf_pages *p);
 /* The slot i < count, to read. Valid until close. */
 const void *tf_pages_at(const struct tf_pages *p, uint64_t i);
-/* The same, to write: its page is marked. */
+/* The same, to write before the next stage: its page is marked. After a stage touch it again. */
 void *tf_pages_touch(struct tf_pages *p, uint64_t i);
 /* Makes sure that the next tf_pages_add finds room. TF_OVERLOAD past slots_max. */
 enum tf_err tf_pages_reserve(struct tf_pages *p, struct tf_fault *f) TF_MUST_USE;
