@@ -600,7 +600,7 @@ void
 tf_conn_sweep(struct tf_conn *c, tf_dur now)
 {
 	const struct tf_server_options *o = &c->server->o;
-	if (c->tls && c->phase != TF_CONN_HANDSHAKE && now - c->moved > RESTS_AFTER)
+	if (c->phase != TF_CONN_HANDSHAKE && c->tls && now - c->moved > RESTS_AFTER)
 		tf_tls_rest(c->tls);
 	switch (c->phase) {
 	case TF_CONN_IDLE:
