@@ -76,6 +76,7 @@ stop $server
 
 line=$("$bin/tenfold-insure" simulate --data "$work/data" --policies "$policies" --json)
 jq -c '{bench: "policies sold in bulk", policies, log_bytes, seconds, per_s: (.policies / .seconds | round)}' <<<"$line"
+sync # what was just written is not to be written while something is measured
 begun=$(date +%s%3N)
 serve "$work/data" "$work/log"
 memory=$(awk '/VmRSS/ { print $2 * 1024 }' /proc/$server/status)
