@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "pki_test.h"
+#include "server_impl.h"
 
 #define DAY_S 86400L
 
@@ -587,6 +588,21 @@ gets_in(struct site *s)
 	return in;
 }
 
+static void
+none_is_accepted_while_many_handshakes_are_made(void **state)
+{
+	(void)state;
+	struct tf_server s = {.o.connections_max = 64, .hands_out = 16};
+	assert_true(tf_room_any(&s));
+	s.hands_out++;
+	assert_false(tf_room_any(&s));
+	s.o.connections_max = 10000;
+	s.hands_out = TF_HANDSHAKES_OUT - 1;
+	assert_true(tf_room_any(&s));
+	s.hands_out++;
+	assert_false(tf_room_any(&s));
+}
+
 /* Hellos come faster than they are answered: descriptors are bounded, and others get in. */
 static void
 a_flood_of_hellos_keeps_nobody_out(void **state)
@@ -685,6 +701,7 @@ main(void)
 		TEST(who_leaves_in_a_handshake_harms_nobody),
 		TEST(who_is_refused_and_leaves_is_told),
 		TEST(a_handshake_waits_for_room),
+		TEST(none_is_accepted_while_many_handshakes_are_made),
 		TEST(a_flood_of_hellos_keeps_nobody_out),
 		TEST(a_server_ends_in_the_middle_of_handshakes),
 		cmocka_unit_test(a_forwarded_certificate_is_believed_from_a_terminator_only),
