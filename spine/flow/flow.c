@@ -24,7 +24,7 @@ struct tf_flow {
 	struct batch waiting;    /* synced and told, not yet published */
 	struct batch publishing; /* in the worker's hands */
 	struct tf_worker *syncer;
-	bool in_sync;
+	bool in_sync, due, staged; /* due: to be staged with the next sync; staged: to be published when it is over */
 	atomic_bool sync_done;
 	enum tf_err sync_err;
 	struct tf_fault sync_fault;
@@ -140,37 +140,6 @@ sync_take(struct tf_flow *w)
 	atomic_store(&w->sync_done, false);
 }
 
-/* Waits for the sync that has begun, and tells. */
-static enum tf_err
-sync_end(struct tf_flow *w, struct tf_fault *f)
-{
-	tf_worker_join(&w->syncer);
-	w->in_sync = false;
-	if (w->sync_err)
-		return fail(w, w->sync_err, &w->sync_fault, f);
-	for (size_t i = 0; i < w->syncing.count; i++)
-		if (w->syncing.tokens[i])
-			w->ops->tell(w->syncing.tokens[i], w->syncing.events[i].offset);
-	if (!batch_move(&w->waiting, &w->syncing))
-		return TF_OK;
-	struct tf_fault why = {TF_NO_MEMORY, "no memory for waiting events"};
-	return fail(w, TF_NO_MEMORY, &why, f);
-}
-
-/* Everything that was submitted becomes durable and is told. */
-static enum tf_err
-settle(struct tf_flow *w, struct tf_fault *f)
-{
-	while (w->in_sync || w->pending.count) {
-		if (!w->in_sync) {
-			sync_take(w);
-			sync_work(w);
-		}
-		TF_TRY(sync_end(w, f));
-	}
-	return TF_OK;
-}
-
 static void
 publish_work(void *arg)
 {
@@ -179,6 +148,12 @@ publish_work(void *arg)
 	w->worker_err =
 		w->ops->publish(w->ctx, b->events, b->count, b->events[b->count - 1].offset + 1, &w->worker_fault);
 	atomic_store(&w->worker_done, true);
+}
+
+static bool
+busy(const struct tf_flow *w)
+{
+	return w->worker && !atomic_load(&w->worker_done);
 }
 
 static enum tf_err
@@ -195,27 +170,86 @@ publish_wait(struct tf_flow *w, struct tf_fault *f)
 }
 
 static enum tf_err
-publish_start(struct tf_flow *w, struct tf_fault *f)
+hand_over(struct tf_flow *w, struct tf_fault *f)
 {
-	TF_TRY(publish_wait(w, f));
-	if (w->ops->prepare)
-		TF_TRY(settle(w, f)); /* the state must not be ahead of what is durable */
-	if (!w->waiting.count)
-		return TF_OK;
 	struct tf_fault why = {0};
-	enum tf_err e = TF_OK;
-	if (w->ops->prepare) {
-		e = w->ops->prepare(w->ctx, w->waiting.events[w->waiting.count - 1].offset + 1, &why);
-		if (e)
-			return fail(w, e, &why, f);
-	}
 	struct batch b = w->publishing;
 	w->publishing = w->waiting;
 	w->waiting = b;
 	atomic_store(&w->worker_done, false);
 	w->worker_fault.text[0] = 0;
-	e = tf_os_start(w->os, publish_work, w, &w->worker, &why);
+	enum tf_err e = tf_os_start(w->os, publish_work, w, &w->worker, &why);
 	return e ? fail(w, e, &why, f) : TF_OK;
+}
+
+/* What publish will store, of a state that holds these events and those before. */
+static enum tf_err
+prepare(struct tf_flow *w, const struct batch *b, struct tf_fault *f)
+{
+	struct tf_fault why = {0};
+	enum tf_err e = w->ops->prepare(w->ctx, b->events[b->count - 1].offset + 1, &why);
+	return e ? fail(w, e, &why, f) : TF_OK;
+}
+
+/* Waits for the sync that has begun, and tells. */
+static enum tf_err
+sync_end(struct tf_flow *w, struct tf_fault *f)
+{
+	tf_worker_join(&w->syncer);
+	w->in_sync = false;
+	if (w->sync_err)
+		return fail(w, w->sync_err, &w->sync_fault, f);
+	for (size_t i = 0; i < w->syncing.count; i++)
+		if (w->syncing.tokens[i])
+			w->ops->tell(w->syncing.tokens[i], w->syncing.events[i].offset);
+	struct tf_fault why = {TF_NO_MEMORY, "no memory for waiting events"};
+	if (batch_move(&w->waiting, &w->syncing))
+		return fail(w, TF_NO_MEMORY, &why, f);
+	if (!w->staged)
+		return TF_OK;
+	w->staged = false;
+	return hand_over(w, f);
+}
+
+/* Everything that was submitted becomes durable and is told. */
+static enum tf_err
+settle(struct tf_flow *w, struct tf_fault *f)
+{
+	while (w->in_sync || w->pending.count) {
+		if (!w->in_sync) {
+			sync_take(w);
+			sync_work(w);
+		}
+		TF_TRY(sync_end(w, f));
+	}
+	return TF_OK;
+}
+
+static enum tf_err
+publish_start(struct tf_flow *w, struct tf_fault *f)
+{
+	if (w->ops->prepare)
+		TF_TRY(settle(w, f)); /* the state must not be ahead of what is durable */
+	TF_TRY(publish_wait(w, f));
+	if (!w->waiting.count)
+		return TF_OK;
+	if (w->ops->prepare)
+		TF_TRY(prepare(w, &w->waiting, f));
+	return hand_over(w, f);
+}
+
+/* Of the state as it is now, which the sync that begins will make durable. */
+static enum tf_err
+stage(struct tf_flow *w, struct tf_fault *f)
+{
+	const struct batch *last = w->syncing.count ? &w->syncing : &w->waiting;
+	w->due = false;
+	if (busy(w) || !last->count)
+		return TF_OK;
+	TF_TRY(publish_wait(w, f));
+	TF_TRY(prepare(w, last, f));
+	w->staged = true;
+	return TF_OK;
 }
 
 bool
@@ -299,6 +333,8 @@ tf_flow_begin(struct tf_flow *w, bool even_if_none, struct tf_fault *f)
 	if (w->in_sync || (!w->pending.count && !even_if_none))
 		return TF_OK;
 	sync_take(w);
+	if (w->due)
+		TF_TRY(stage(w, f));
 	if (tf_os_start(w->os, sync_work, w, &w->syncer, NULL))
 		sync_work(w); /* no thread is to be had */
 	return TF_OK;
@@ -318,9 +354,10 @@ enum tf_err
 tf_flow_tick(struct tf_flow *w, struct tf_fault *f)
 {
 	TF_TRY(check(w, f));
-	if (w->worker && !atomic_load(&w->worker_done))
+	if (busy(w) || w->staged)
 		return TF_OK;
-	return publish_start(w, f);
+	w->due = w->ops->prepare && (w->in_sync || w->pending.count);
+	return w->due ? TF_OK : publish_start(w, f);
 }
 
 enum tf_err

@@ -68,7 +68,8 @@ enum tf_err tf_flow_commit(struct tf_flow *flow, struct tf_fault *f) TF_MUST_USE
 enum tf_err tf_flow_begin(struct tf_flow *flow, bool even_if_none, struct tf_fault *f) TF_MUST_USE;
 /* When that sync is over: tells, and starts to publish as tf_flow_commit does. Before that it does nothing. */
 enum tf_err tf_flow_end(struct tf_flow *flow, struct tf_fault *f) TF_MUST_USE;
-/* Starts to publish whatever waits, when no worker is busy: for a timer. With prepare it commits first. */
+/* Starts to publish whatever waits, when no worker is busy: for a timer. With prepare nobody waits for a sync: while
+ * one is under way or due, the state is staged as the next one begins (tf_flow_begin) and published when it is over. */
 enum tf_err tf_flow_tick(struct tf_flow *flow, struct tf_fault *f) TF_MUST_USE;
 /* Commits and publishes everything; returns when storage shows it. */
 enum tf_err tf_flow_drain(struct tf_flow *flow, struct tf_fault *f) TF_MUST_USE;
