@@ -136,7 +136,7 @@ busy purchases
 date=$(TZ=Asia/Kolkata date -d '+3 days' +%F)
 for batch in 1 64 256; do "$load" sync "$work/sync" bytes=900 batch=$batch seconds=2; done
 buy() { # LABEL RATE CONNECTIONS NAME=VALUE...
-	client post "$at" label="$1" rate="$2" connections="$3" seconds="$each" date="$date" pid=$server "${@:4}"
+	client post "$at" label="$1" rate="$2" connections="$3" warm=3 seconds="$each" date="$date" pid=$server "${@:4}"
 }
 purchases() { # LABEL NAME=VALUE...: the peak and the rates, of a server that knows no sessions of those before
 	local round rate

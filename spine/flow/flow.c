@@ -313,7 +313,7 @@ tf_flow_submit(struct tf_flow *w, void *command, void *token, uint64_t *out_offs
 static enum tf_err
 publish_due(struct tf_flow *w, struct tf_fault *f)
 {
-	if (w->waiting.bytes < w->o.publish_bytes)
+	if (w->waiting.bytes < w->o.publish_bytes && !w->due)
 		return TF_OK;
 	return w->o.wait ? publish_start(w, f) : tf_flow_tick(w, f);
 }
@@ -344,6 +344,8 @@ enum tf_err
 tf_flow_end(struct tf_flow *w, struct tf_fault *f)
 {
 	TF_TRY(check(w, f));
+	if (!busy(w))
+		TF_TRY(publish_wait(w, f)); /* what it held is room for more */
 	if (!w->in_sync || !atomic_load(&w->sync_done))
 		return TF_OK;
 	TF_TRY(sync_end(w, f));

@@ -7,8 +7,8 @@
  * Each page has two places in the file and takes them in turn; which one stands is written in a manifest that is
  * replaced as a whole, together with the offset. So a crash leaves the last snapshot, whole. Bytes:
  * docs/formats/pages.md. Memory: slots_max / slots per page * 27 bytes, the pages that are used, and copies of those
- * touched while saving. On disk twice the pages. One writer per directory; its owner's log holds the lock. Thread
- * rule: one thread, but for tf_pages_save, which may run beside everything but another stage or save. */
+ * touched from a stage until they are saved. On disk twice the pages. One writer per directory; its owner's log holds
+ * the lock. Thread rule: one thread, but for tf_pages_save, which may run beside all but another stage or save. */
 #pragma once
 #include "os/os.h"
 
