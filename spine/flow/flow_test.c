@@ -304,6 +304,11 @@ snapshot_is_of_what_is_durable_though_more_comes_all_the_time(void **state)
 	assert_int_equal(read_store(&a, v, NULL), TF_OK);
 	assert_int_equal(v[0], 22);
 	assert_int_equal(v[1], 4);
+	assert_int_equal(tf_flow_submit(a.flow, &n, NULL, &offset, NULL), TF_OK);
+	assert_int_equal(tf_flow_tick(a.flow, NULL), TF_OK);
+	assert_int_equal(tf_flow_commit(a.flow, NULL), TF_OK); /* remembers what was asked for */
+	assert_int_equal(read_store(&a, v, NULL), TF_OK);
+	assert_int_equal(v[1], 5);
 	close_adder(&a);
 	tf_sim_free(&os);
 }
