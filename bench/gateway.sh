@@ -135,7 +135,7 @@ client get "$at" label="policy status, no session resumed" rate=0 seconds=3 conn
 busy purchases
 date=$(TZ=Asia/Kolkata date -d '+3 days' +%F)
 for batch in 1 64 256; do "$load" sync "$work/sync" bytes=900 batch=$batch seconds=2; done
-buy() { # LABEL RATE CONNECTIONS NAME=VALUE...
+buy() { # LABEL RATE CONNECTIONS NAME=VALUE...: once what the introductions kept waiting is worked off
 	client post "$at" label="$1" rate="$2" connections="$3" warm=3 seconds="$each" date="$date" pid=$server "${@:4}"
 }
 purchases() { # LABEL NAME=VALUE...: the peak and the rates, of a server that knows no sessions of those before

@@ -313,6 +313,29 @@ snapshot_is_of_what_is_durable_though_more_comes_all_the_time(void **state)
 	tf_sim_free(&os);
 }
 
+/* Else a queue that is full while a publish runs stays full: nothing comes that could end it. */
+static void
+a_publish_that_is_over_makes_room(void **state)
+{
+	(void)state;
+	struct tf_os *os = new_os(1);
+	struct adder a;
+	struct tf_flow_options o = {.publish_bytes = 16, .queue_bytes = 24};
+	uint64_t n = 1, offset;
+	assert_int_equal(open_adder(&a, os, &o, NULL), TF_OK);
+	assert_int_equal(tf_flow_submit(a.flow, &n, NULL, &offset, NULL), TF_OK);
+	assert_int_equal(tf_flow_submit(a.flow, &n, NULL, &offset, NULL), TF_OK);
+	assert_int_equal(tf_flow_begin(a.flow, false, NULL), TF_OK);
+	assert_int_equal(tf_flow_end(a.flow, NULL), TF_OK); /* two are published */
+	assert_int_equal(tf_flow_submit(a.flow, &n, NULL, &offset, NULL), TF_OK);
+	assert_int_equal(tf_flow_submit(a.flow, &n, NULL, &offset, NULL), TF_OVERLOAD);
+	assert_int_equal(tf_flow_end(a.flow, NULL), TF_OK);
+	assert_int_equal(tf_flow_published(a.flow), 2);
+	assert_int_equal(tf_flow_submit(a.flow, &n, NULL, &offset, NULL), TF_OK);
+	close_adder(&a);
+	tf_sim_free(&os);
+}
+
 static void
 refused_command_leaves_no_trace(void **state)
 {
@@ -445,6 +468,7 @@ main(void)
 		cmocka_unit_test(two_steps_tell_what_was_there_when_the_sync_began),
 		cmocka_unit_test(what_goes_before_the_sync_fails_it),
 		cmocka_unit_test(snapshot_is_of_what_is_durable_though_more_comes_all_the_time),
+		cmocka_unit_test(a_publish_that_is_over_makes_room),
 		cmocka_unit_test(refused_command_leaves_no_trace),
 		cmocka_unit_test(full_queue_answers_overload_or_publishes_first),
 		cmocka_unit_test(failed_publish_ends_it_and_the_next_open_repeats_it),

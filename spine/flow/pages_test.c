@@ -59,7 +59,8 @@ check_saved(struct tf_os *os, uint64_t slots, uint64_t first, uint64_t next)
 	struct tf_pages *p = open_pages(os);
 	assert_int_equal(tf_pages_count(p), slots);
 	assert_int_equal(tf_pages_next(p), next);
-	assert_int_equal(at(p, 0), first);
+	if (slots)
+		assert_int_equal(at(p, 0), first);
 	for (uint64_t i = 1; i < slots; i++)
 		assert_int_equal(at(p, i), i);
 	tf_pages_close(&p);
@@ -104,9 +105,7 @@ fails_without_a_copy(void **unused)
 	assert_int_equal(at(p, 0), 1000);
 	assert_int_equal(tf_pages_save(p, NULL), TF_NO_MEMORY);
 	tf_pages_close(&p);
-	p = open_pages(os);
-	assert_int_equal(tf_pages_count(p), 0);
-	tf_pages_close(&p);
+	check_saved(os, 0, 0, 0);
 	tf_sim_free(&os);
 }
 
@@ -119,6 +118,7 @@ left_unsaved(void **unused)
 	assert_int_equal(tf_pages_stage(p, 1, NULL), TF_OK);
 	put(p, 0, 1000);
 	tf_pages_close(&p);
+	check_saved(os, 0, 0, 0);
 	tf_sim_free(&os);
 }
 

@@ -600,6 +600,7 @@ void
 tf_conn_sweep(struct tf_conn *c, tf_dur now)
 {
 	const struct tf_server_options *o = &c->server->o;
+	/* In this order: the TLS of one in its handshake is its handshaker's. */
 	if (c->phase != TF_CONN_HANDSHAKE && c->tls && now - c->moved > RESTS_AFTER)
 		tf_tls_rest(c->tls);
 	switch (c->phase) {
